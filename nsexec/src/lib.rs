@@ -1,0 +1,2 @@
+//! nsexec.
+#![cfg_attr(not(test), no_std)]

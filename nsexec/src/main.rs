@@ -1,0 +1,2 @@
+//! nsexec.
+fn main() {}
