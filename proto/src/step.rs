@@ -12,8 +12,10 @@ macro_rules! steps {
         attributes { $( $(#[$doc:meta])* $name:ident = $kind:literal { $( $(#[$fdoc:meta])* $number:literal $field:ident: $ty:ident, )* } )* }
         bulk { $( $(#[$bdoc:meta])* $bname:ident = $bkind:literal $bfield:ident: $bty:ident, )* }
     ) => {
-        /// One instruction, borrowed from the stream.
+        /// One instruction, borrowed from the stream. A field without a line of its own is what its name says.
         #[derive(Clone, Copy, Debug, PartialEq)]
+        #[allow(missing_docs)]
+        #[allow(missing_docs)]
         pub enum Step<'a> {
             $( $(#[$doc])* $name { $( $(#[$fdoc])* $field: <$ty as Field>::Ref<'a>, )* }, )*
             $( $(#[$bdoc])* $bname {
@@ -77,6 +79,7 @@ macro_rules! steps {
         /// One instruction, owned: what a plan consists of.
         #[cfg(feature = "std")]
         #[derive(Clone, Debug, PartialEq)]
+        #[allow(missing_docs)]
         pub enum StepBuf {
             $( $(#[$doc])* $name { $( $(#[$fdoc])* $field: <$ty as Field>::Owned, )* }, )*
             $( $(#[$bdoc])* $bname {
