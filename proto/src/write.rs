@@ -34,7 +34,9 @@ impl std::fmt::Display for WriteError {
         match self {
             Self::AttributeTooLong { message, attribute, length } => {
                 let message_name = crate::step::kind_name(*message).unwrap_or("INIT");
-                let name = crate::step::attribute_name(*message, *attribute).unwrap_or("attribute");
+                let name = crate::step::attribute_name(*message, *attribute)
+                    .or_else(|| init::attribute_name(*attribute))
+                    .unwrap_or("attribute");
                 write!(f, "{message_name}.{name} of {length} bytes is longer than {MAX_ATTRIBUTE} bytes")
             }
             Self::StreamTooLong { length } => {
