@@ -8,6 +8,7 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     embed_nsexec(&out);
     link_static_pie(&out);
+    println!("cargo:rustc-env=SKEG_COMMIT=unknown");
 }
 
 /// Builds nsexec in a target directory of its own (cargo holds a lock on ours) and copies it to OUT_DIR.

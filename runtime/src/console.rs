@@ -15,9 +15,11 @@ use std::path::{Path, PathBuf};
 /// Why there is no console.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The console socket.
-    #[error("--console-socket {}: {}", path.display(), words(*errno))]
+    /// A socket of the caller's.
+    #[error("{flag} {}: {}", path.display(), words(*errno))]
     Socket {
+        /// The flag that names it.
+        flag: &'static str,
         /// Its path.
         path: PathBuf,
         /// Why it can't be used.
@@ -37,9 +39,9 @@ fn terminal(what: &'static str) -> impl Fn(Errno) -> Error {
     move |errno| Error::Terminal { what, errno }
 }
 
-/// Connects to the socket that is to receive the pty's master.
-pub fn connect_socket(path: &Path) -> Result<OwnedFd, Error> {
-    let failed = |errno| Error::Socket { path: path.to_owned(), errno };
+/// Connects to a socket of the caller's that is to receive a file descriptor.
+pub fn connect_socket(path: &Path, flag: &'static str) -> Result<OwnedFd, Error> {
+    let failed = |errno| Error::Socket { flag, path: path.to_owned(), errno };
     let fd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).map_err(failed)?;
     connect(fd.as_raw_fd(), &UnixAddr::new(path).map_err(failed)?).map_err(failed)?;
     Ok(fd)

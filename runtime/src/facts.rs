@@ -34,6 +34,18 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// What the checks of a config depend on.
+    pub fn config_context(&self) -> crate::config::Context {
+        let has = |path: &str| std::path::Path::new(path).exists();
+        crate::config::Context {
+            rootless: self.rootless,
+            apparmor: has("/sys/kernel/security/apparmor"),
+            selinux: has("/sys/fs/selinux/enforce"),
+        }
+    }
+}
+
 /// A helper program by name. Callers run us with no PATH at all, so the usual places come after it.
 pub fn find_tool(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -3,7 +3,6 @@
 //! Data flows one way: config.json -> `config` -> `plan` -> bytes -> nsexec -> the container's process.
 
 pub mod cgroup;
-pub mod cli;
 pub mod config;
 pub mod console;
 pub mod container;
@@ -11,7 +10,7 @@ pub mod errno;
 pub mod facts;
 pub mod hooks;
 pub mod launch;
-pub mod logging;
+pub mod lifecycle;
 pub mod namespaces;
 pub mod notify;
 pub mod plan;

@@ -30,7 +30,7 @@ impl Builder {
     }
 
     fn cgroup2(&mut self, entry: &Entry<'_>, options: &Options, creation: &Creation) -> Result<(), Error> {
-        let readonly = entry.options.attr_set & MOUNT_ATTR_RDONLY;
+        let readonly = entry.options.filesystem_attributes() & MOUNT_ATTR_RDONLY;
         let attr_set = entry.attr_set() | readonly;
         let step = if can_mount(creation) {
             filesystem(entry, &entry.target, c"cgroup2", Vec::new(), attr_set)?
@@ -57,7 +57,7 @@ impl Builder {
         for (mount, names) in hierarchies(v1) {
             let Some(dir) = mount.file_name() else { continue };
             let target = entry.target.join(dir);
-            let readonly = entry.options.attr_set & MOUNT_ATTR_RDONLY;
+            let readonly = entry.options.filesystem_attributes() & MOUNT_ATTR_RDONLY;
             let step = if can_mount(creation) {
                 filesystem(
                     entry,

@@ -131,8 +131,6 @@ impl Node {
 /// Whether the config binds a host directory at this place.
 fn is_bound(spec: &Spec, place: &str) -> bool {
     spec.mounts().iter().flatten().any(|mount| {
-        let options = mount_options::parse(mount.options().as_deref().unwrap_or_default());
-        let bound = options.bind.is_some() || mount.typ().as_deref() == Some("bind");
-        bound && absolute(mount.destination()) == Path::new(place)
+        mount_options::of(mount).bind.is_some() && absolute(mount.destination()) == Path::new(place)
     })
 }

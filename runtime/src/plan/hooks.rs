@@ -63,13 +63,14 @@ struct StateText {
 
 impl StateText {
     fn new(spec: &Spec, options: &Options, status: &str) -> Self {
+        let annotations = spec.annotations().clone().unwrap_or_default().into_iter().collect();
         let state = crate::hooks::HookState {
             oci_version: spec.version(),
             id: &options.id,
             status,
             pid: None,
             bundle: &options.bundle,
-            annotations: spec.annotations().as_ref(),
+            annotations: &annotations,
         };
         let (head, tail) = state.around_pid();
         Self { pid_at: head.len() as u32, text: head + &tail }

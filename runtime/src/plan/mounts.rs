@@ -3,17 +3,12 @@
 use super::root::is_late_readonly;
 use super::text::{c_string, c_strings};
 use super::{Builder, Creation, Error, Options, absolute};
-use crate::config::mount_options::{self, MountOptions};
+use crate::config::{Bind, MountOptions, mount_options};
 use crate::facts::Facts;
 use nix::libc::MOUNT_ATTR_RDONLY;
 use oci_spec::runtime::{Mount, Spec};
 use skeg_proto::step::StepBuf;
 use std::path::{Path, PathBuf};
-
-/// File systems that have no device behind them: read-only there is a matter of the mount alone, and a superblock that
-/// is shared must not be turned read-only for others.
-const VIRTUAL: &[&str] =
-    &["tmpfs", "proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2", "overlay", "bpf", "debugfs"];
 
 /// One mount of the config, resolved.
 pub(super) struct Entry<'a> {
@@ -50,16 +45,13 @@ impl Builder {
 
     fn filesystem(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         let options = &entry.options;
-        let mut parameters = c_strings(options.superblock.iter().chain(&options.data), &entry.origin)?;
-        if options.attr_set & MOUNT_ATTR_RDONLY != 0 && !VIRTUAL.contains(&entry.fstype) {
-            parameters.push(c"ro".to_owned());
-        }
+        let parameters = options.filesystem_parameters(entry.fstype);
         let keep_mode = entry.fstype == "tmpfs" && !options.data.iter().any(|o| o.starts_with("mode="));
         let step = StepBuf::Filesystem {
             target: c_string(&entry.target, &entry.origin)?,
             fstype: c_string(entry.fstype, &entry.origin)?,
             source: c_string(entry.mount.source().as_deref().unwrap_or(Path::new("")), &entry.origin)?,
-            options: parameters,
+            options: c_strings(parameters, &entry.origin)?,
             attr_set: entry.attr_set(),
             propagation: options.propagation.clone(),
             no_symlinks: entry.no_symlinks(),
@@ -77,7 +69,7 @@ impl Builder {
         let step = StepBuf::Bind {
             target: c_string(&entry.target, &entry.origin)?,
             source: c_string(bundle.join(source), &entry.origin)?,
-            recursive: options.bind.unwrap_or(true),
+            recursive: options.bind == Some(Bind::Recursive),
             attr_set: options.attr_set,
             attr_clear: options.attr_clear,
             tree_set: options.tree_set,
@@ -93,7 +85,7 @@ impl Builder {
 impl<'a> Entry<'a> {
     fn new(index: usize, mount: &'a Mount) -> Self {
         let target = absolute(mount.destination());
-        let options = mount_options::parse(mount.options().as_deref().unwrap_or_default());
+        let options = mount_options::of(mount);
         let fstype = match mount.typ().as_deref() {
             _ if options.bind.is_some() => "bind",
             Some("cgroup2") => "cgroup",
@@ -106,7 +98,7 @@ impl<'a> Entry<'a> {
     /// The attributes that hold from the start.
     pub fn attr_set(&self) -> u64 {
         let late = if is_late_readonly(self.mount) { MOUNT_ATTR_RDONLY } else { 0 };
-        self.options.attr_set & !late
+        self.options.filesystem_attributes() & !late
     }
 
     /// Nothing that an image brings may redirect /proc or /sys: what is written there later decides over confinement

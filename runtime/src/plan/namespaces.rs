@@ -47,6 +47,11 @@ impl Creation {
         joined || (self.is_new(NamespaceType::User) && self.is_new(NamespaceType::Time) && offsets)
     }
 
+    /// Whether setgroups(2) works: where a new user namespace's creator had no right over groups, the kernel denies it.
+    pub fn groups_allowed(&self, facts: &Facts) -> bool {
+        !(facts.rootless && self.is_new(NamespaceType::User) && facts.newgidmap.is_none())
+    }
+
     /// libcontainer's bootstrap message.
     pub(super) fn init(&self, spec: &Spec, facts: &Facts) -> Result<InitBuf, Error> {
         let linux = spec.linux().as_ref();

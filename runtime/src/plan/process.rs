@@ -3,6 +3,7 @@
 use super::namespaces::Creation;
 use super::text::{c_string, c_strings};
 use super::{Builder, Error, Options};
+use crate::config::sysctl_path;
 use crate::facts::Facts;
 use crate::namespaces::NamespaceType;
 use crate::seccomp::Filter;
@@ -71,7 +72,7 @@ impl Builder {
         sysctls.sort();
         for (key, value) in sysctls {
             let origin = format!("linux.sysctl[{key:?}]");
-            let path = c_string(sysctl_path(key), &origin)?;
+            let path = c_string(sysctl_path(key).as_deref().unwrap_or(key), &origin)?;
             self.push(StepBuf::Sysctl { path, value: c_string(value, &origin)? }, origin);
         }
         Ok(())
@@ -235,26 +236,6 @@ fn candidates(process: &Process) -> Vec<String> {
         .filter(|_| !path.is_empty())
         .map(|dir| cwd.join(dir).join(program).to_string_lossy().into_owned())
         .collect()
-}
-
-/// `net.ipv4.ip_forward` or `net/ipv4/conf/eth0.1/forwarding` as a path below /proc/sys (sysctl.d(5)): the first
-/// separator decides, and the other character then stands for itself.
-fn sysctl_path(key: &str) -> String {
-    match key.find(['.', '/']) {
-        Some(at) if key[at..].starts_with('.') => key
-            .chars()
-            .map(|c| {
-                if c == '.' {
-                    '/'
-                } else if c == '/' {
-                    '.'
-                } else {
-                    c
-                }
-            })
-            .collect(),
-        _ => key.to_owned(),
-    }
 }
 
 fn rlimits(process: &Process) -> impl Iterator<Item = &PosixRlimit> {

@@ -2,7 +2,7 @@
 
 use super::text::c_string;
 use super::{Builder, Creation, Error, Options, absolute};
-use crate::config::mount_options::{self, PROPAGATION};
+use crate::config::mount_options;
 use crate::namespaces::NamespaceType;
 use nix::libc::{MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE};
 use oci_spec::runtime::{Mount, Spec};
@@ -85,8 +85,8 @@ pub(super) fn is_late_readonly(mount: &Mount) -> bool {
     let holds_others = mount.typ().as_deref() == Some("tmpfs")
         || mount.typ().as_deref() == Some("cgroup")
         || absolute(mount.destination()) == Path::new("/dev");
-    let options = mount_options::parse(mount.options().as_deref().unwrap_or_default());
-    holds_others && options.bind.is_none() && options.attr_set & MOUNT_ATTR_RDONLY != 0
+    let options = mount_options::of(mount);
+    holds_others && options.bind.is_none() && options.filesystem_attributes() & MOUNT_ATTR_RDONLY != 0
 }
 
 fn rootfs_propagation(spec: &Spec) -> Result<Option<u32>, Error> {
@@ -94,8 +94,8 @@ fn rootfs_propagation(spec: &Spec) -> Result<Option<u32>, Error> {
     if name.is_empty() {
         return Ok(None);
     }
-    match PROPAGATION.iter().find(|(n, _)| *n == name) {
-        Some((_, flags)) => Ok(Some(*flags)),
+    match mount_options::parse(&[name.to_owned()]).propagation.first() {
+        Some(flags) => Ok(Some(*flags)),
         None => Err(Error::invalid("linux.rootfsPropagation", format!("unknown value {name:?}"))),
     }
 }

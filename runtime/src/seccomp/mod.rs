@@ -1,6 +1,1 @@
-//! stub
-#[allow(missing_docs)]
-pub struct Filter {
-    pub program: Vec<u8>,
-    pub flags: u32,
-}
+//! To be written.
