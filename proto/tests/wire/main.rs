@@ -1,5 +1,6 @@
 //! Tests of the wire from outside: its bytes against runc's, its reader against arbitrary bytes.
 
+mod dump;
 mod frames;
 mod generate;
 mod golden;
