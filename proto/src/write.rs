@@ -7,6 +7,8 @@ use netlink_packet_core::{DefaultNla, Emitable, NLM_F_REQUEST, NetlinkBuffer};
 use std::ffi::CString;
 use std::vec::Vec;
 
+pub use crate::dump::annotate;
+
 /// The longest payload of an attribute: its length field is 16 bits wide and counts its header.
 pub const MAX_ATTRIBUTE: usize = u16::MAX as usize - 4;
 
