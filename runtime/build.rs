@@ -3,23 +3,10 @@
 use std::path::PathBuf;
 use std::{env, fs};
 
-fn main() {
-    link_static_pie();
-}
+include!("link_static.rs");
 
-/// `-C target-feature=+crt-static` would do, but it can only be set for a whole build, and then proc-macros no longer
-/// build on this target. So the linker is told directly: `-static-pie` chooses the start files, and rustc's request
-/// for shared libraries (it asks for them by name, after `-Bdynamic`) is answered with linker scripts that name the
-/// archives.
-fn link_static_pie() {
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    for library in ["c", "m", "rt", "pthread", "util", "dl"] {
-        let script = format!("GROUP(-l:lib{library}.a)\n");
-        fs::write(out.join(format!("lib{library}.so")), script).expect("OUT_DIR is writable");
-    }
-    fs::write(out.join("libgcc_s.so"), "GROUP(-l:libgcc_eh.a -l:libgcc.a -l:libc.a)\n")
-        .expect("OUT_DIR is writable");
-    println!("cargo:rustc-link-arg-bins=-L{}", out.display());
-    println!("cargo:rustc-link-arg-bins=-static-pie");
+fn main() {
+    link_static_pie("rustc-link-arg-bins");
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=link_static.rs");
 }
