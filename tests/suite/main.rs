@@ -1,1 +1,3 @@
-//! Integration tests of skeg.
+//! One behaviour of a container at a time, grouped by OCI topic. A test's name is a situation and its outcome.
+
+mod lifecycle;

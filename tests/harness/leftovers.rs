@@ -1,0 +1,74 @@
+//! What a runtime may have forgotten: processes, cgroups, mounts and state of one container.
+
+use std::fs;
+use std::path::Path;
+
+use crate::host;
+
+/// Everything on this machine that still carries the container's id, in words.
+pub fn of(id: &str, state: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    found.extend(processes(id));
+    found.extend(cgroups(id));
+    found.extend(mounts(id));
+    if let Ok(entries) = fs::read_dir(state) {
+        found.extend(entries.flatten().map(|entry| format!("state {}", entry.path().display())));
+    }
+    found
+}
+
+/// Processes in a cgroup named after the container, or with the id in their command line or environment.
+///
+/// A memfd needs a process that holds it, so a forgotten one shows here too.
+pub fn processes(id: &str) -> Vec<String> {
+    let own = std::process::id().to_string();
+    let entries = fs::read_dir("/proc").expect("/proc");
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let pids = names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()) && *name != own);
+    pids.filter(|pid| {
+        ["cgroup", "cmdline", "environ"].iter().any(|file| {
+            // A process that has ended meanwhile is not left over.
+            let text = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            String::from_utf8_lossy(&text).contains(id)
+        })
+    })
+    .map(|pid| {
+        let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        format!("process {pid}: {}", command.replace('\0', " "))
+    })
+    .collect()
+}
+
+/// Cgroup directories whose name contains `id`.
+pub fn cgroups(id: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for hierarchy in host::cgroup_hierarchies() {
+        find_named(&hierarchy, id, &mut found);
+    }
+    found.into_iter().map(|path| format!("cgroup {path}")).collect()
+}
+
+fn find_named(directory: &Path, id: &str, found: &mut Vec<String>) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        if entry.file_name().to_string_lossy().contains(id) {
+            found.push(entry.path().display().to_string());
+        }
+        find_named(&entry.path(), id, found);
+    }
+}
+
+fn mounts(id: &str) -> Vec<String> {
+    let table = fs::read_to_string("/proc/self/mountinfo").expect("/proc");
+    table.lines().filter(|line| line.contains(id)).map(|line| format!("mount {line}")).collect()
+}
+
+/// Removes cgroups that a failed test left, so that the next is not disturbed.
+pub fn remove_cgroups(id: &str) {
+    for line in cgroups(id).iter().rev() {
+        if let Some(path) = line.strip_prefix("cgroup ") {
+            // Best effort: the failure that led here is already being reported.
+            let _ = fs::remove_dir(path);
+        }
+    }
+}
