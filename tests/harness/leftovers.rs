@@ -72,3 +72,8 @@ pub fn remove_cgroups(id: &str) {
         }
     }
 }
+
+/// Reaps all orphans that have ended and were given to us: needed where a test has several processes in a container.
+pub fn reap_all_ended() {
+    while matches!(crate::sys::reap(-1), Ok(Some(_))) {}
+}

@@ -1,3 +1,5 @@
 //! One behaviour of a container at a time, grouped by OCI topic. A test's name is a situation and its outcome.
 
+mod exec;
 mod lifecycle;
+mod run;
