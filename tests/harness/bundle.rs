@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::{fs, process, thread};
+use std::{fs, panic, process, thread};
 
 use serde_json::Value;
 
-use crate::process::{Invocation, Lines, Output, wait_for_end};
+use crate::process::{Invocation, LIMIT, Lines, Output, wait_for_end};
 use crate::{config, host, leftovers, sys};
 
 /// The applets of busybox that the tests use.
@@ -350,11 +351,15 @@ impl Bundle {
     fn clean(&self) -> Vec<String> {
         // Files of the bundle may be an executable that a test broke; only what is left afterwards counts.
         self.command("delete", &["--force"]).finish();
+        let mut left = Vec::new();
         for pid in self.inits.borrow_mut().drain(..) {
-            wait_for_end(pid, "the container's init");
-            let _ = sys::reap(pid);
+            if !leftovers::wait_reaping_others(pid) {
+                left.push(format!("init {pid}, alive after {LIMIT:?}"));
+            }
         }
-        leftovers::of(&self.id, &self.state_root())
+        leftovers::reap_all_ended();
+        left.extend(leftovers::of(&self.id, &self.state_root()));
+        left
     }
 }
 
@@ -366,13 +371,16 @@ impl Default for Bundle {
 
 impl Drop for Bundle {
     fn drop(&mut self) {
+        if thread::panicking() {
+            // What goes wrong now follows from the failure that is already being reported.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| self.clean()));
+            leftovers::remove_cgroups(&self.id);
+            let _ = fs::remove_dir_all(&self.directory);
+            return;
+        }
         let left = self.clean();
         leftovers::remove_cgroups(&self.id);
         let removed = fs::remove_dir_all(&self.directory);
-        if thread::panicking() {
-            eprintln!("left behind by the failed test: {left:?}");
-            return;
-        }
         assert!(left.is_empty(), "left behind after delete --force:\n{}", left.join("\n"));
         removed.expect("the bundle can be removed");
     }

@@ -1,9 +1,12 @@
 //! What a runtime may have forgotten: processes, cgroups, mounts and state of one container.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::Instant;
 
-use crate::host;
+use crate::process::LIMIT;
+use crate::{host, sys};
 
 /// Everything on this machine that still carries the container's id, in words.
 pub fn of(id: &str, state: &Path) -> Vec<String> {
@@ -73,7 +76,30 @@ pub fn remove_cgroups(id: &str) {
     }
 }
 
+/// Waits until `pid` has ended, reaping every other orphan that was given to us meanwhile: the init of a pid namespace
+/// does not end before the last process in it was waited for. False if that takes longer than any wait may.
+pub fn wait_reaping_others(pid: i32) -> bool {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        // ESRCH: it has ended and has been waited for.
+        let Ok(init) = sys::pidfd_open(pid) else { return true };
+        let children = fs::read_to_string(format!("/proc/self/task/{}/children", std::process::id()));
+        let mut pidfds = vec![init];
+        for child in children.unwrap_or_default().split_whitespace().filter_map(|pid| pid.parse().ok()) {
+            if child != pid && !matches!(sys::reap(child), Ok(Some(_))) {
+                pidfds.extend(sys::pidfd_open(child));
+            }
+        }
+        if sys::readable(pidfds[0].as_fd(), Instant::now()).unwrap_or(false) {
+            return true;
+        }
+        if !sys::any_readable(&pidfds, deadline).unwrap_or(false) {
+            return false;
+        }
+    }
+}
+
 /// Reaps all orphans that have ended and were given to us: needed where a test has several processes in a container.
 pub fn reap_all_ended() {
-    while matches!(crate::sys::reap(-1), Ok(Some(_))) {}
+    while matches!(sys::reap(-1), Ok(Some(_))) {}
 }

@@ -20,22 +20,30 @@ pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     }
 }
 
-/// poll(2) for reading until `deadline`; false if nothing came.
-pub fn readable(fd: BorrowedFd, deadline: Instant) -> io::Result<bool> {
-    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: one valid pollfd.
-    let ready = check(unsafe { libc::poll(&mut poll, 1, left.as_millis() as libc::c_int) }.into());
-    match ready {
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => readable(fd, deadline),
-        other => Ok(other? > 0),
-    }
-}
-
 /// Makes this process the one that orphans below it are given to, as a container manager does.
 pub fn become_subreaper() {
     // SAFETY: PR_SET_CHILD_SUBREAPER takes an integer.
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
+}
+
+/// poll(2) for reading until `deadline`; false if nothing came.
+pub fn readable(fd: BorrowedFd, deadline: Instant) -> io::Result<bool> {
+    any_readable(&[fd], deadline)
+}
+
+/// poll(2) for reading on any of `fds` until `deadline`; false if nothing came.
+pub fn any_readable(fds: &[impl AsRawFd], deadline: Instant) -> io::Result<bool> {
+    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+    let poll = |fd: RawFd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let mut polls: Vec<libc::pollfd> = fds.iter().map(|fd| poll(fd.as_raw_fd())).collect();
+    let count = polls.len() as libc::nfds_t;
+    // SAFETY: the vector holds as many pollfds as it is said to.
+    let ready =
+        check(unsafe { libc::poll(polls.as_mut_ptr(), count, left.as_millis() as libc::c_int) }.into());
+    match ready {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => any_readable(fds, deadline),
+        other => Ok(other? > 0),
+    }
 }
 
 /// waitpid(2): the exit code, or 128 + the signal, of a child that has ended; None while it runs.

@@ -74,7 +74,8 @@ fn pause() -> io::Result<()> {
         let signal = signals.next()?;
         match signal {
             libc::SIGWINCH => say(&format!("size {}", see::section("tty")["size"]))?,
-            libc::SIGCHLD => {}
+            // SIGURG: Go programs send it to themselves all the time, and runc passes it on.
+            libc::SIGCHLD | libc::SIGURG => {}
             _ => say(&format!("signal {signal}"))?,
         }
         if signal == libc::SIGTERM || signal == libc::SIGINT {

@@ -2,4 +2,7 @@
 
 mod exec;
 mod lifecycle;
+mod namespaces;
 mod run;
+mod state;
+mod userns;
