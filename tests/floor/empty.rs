@@ -36,3 +36,7 @@ extern "C" fn entry(stack: *const usize) -> ! {
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
+
+/// Debug builds refer to it, though a panic aborts.
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}
