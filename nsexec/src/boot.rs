@@ -21,9 +21,7 @@ type Run = Result<Infallible, Failure>;
 /// Executes the plan that the pipe with the number `base` holds; `base` + 1 is the socket to the runtime.
 pub fn boot(base: u32) -> ! {
     let sync = Sync::new(base.saturating_add(1));
-    let failure = match run(base, &sync) {
-        Err(failure) => failure,
-    };
+    let Err(failure) = run(base, &sync);
     report::fail(&sync, &failure)
 }
 

@@ -131,7 +131,7 @@ pub fn poll(
 ) -> Result<Polled> {
     let timeout = milliseconds.map(|milliseconds| Timespec {
         tv_sec: (milliseconds / 1000) as i64,
-        tv_nsec: ((milliseconds % 1000) * 1_000_000) as i64,
+        tv_nsec: (milliseconds % 1000).saturating_mul(1_000_000) as i64,
     });
     let writer = write.unwrap_or(read);
     let mut fds = [
