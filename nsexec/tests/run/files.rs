@@ -1,12 +1,15 @@
 //! Mounts, devices and masks, and what an image may try with them.
 
 use crate::plan::{NEWUSER, Plan, bind, c, filesystem};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
 use skeg_proto::Op;
 use skeg_proto::step::StepBuf;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 const RDONLY: u64 = 1;
+const NOSUID: u64 = 2;
 const ENODEV: u32 = 19;
 const ENOTDIR: u32 = 20;
 const EEXIST: u32 = 17;
@@ -140,17 +143,33 @@ fn a_bind_can_be_read_only() {
 
 #[test]
 fn a_flag_that_a_user_namespace_has_locked_stays() {
-    // /proc of the host is nosuid: a user namespace may not clear that.
-    let source = std::path::Path::new("/proc/sys");
-    let mut step = bind(source, "/tmp");
+    let source = tempfile::tempdir().unwrap();
+    let mut step = bind(source.path(), "/tmp");
     if let StepBuf::Bind { attr_set, attr_clear, .. } = &mut step {
-        (*attr_set, *attr_clear) = (RDONLY, 0xe);
+        (*attr_set, *attr_clear) = (RDONLY, NOSUID);
     }
     let plan = Plan::new(&["cat", "/proc/self/mountinfo"]).in_new(NEWUSER).with(step).pivot();
-    let outcome = plan.run();
-    let mount =
-        outcome.stdout.lines().find(|line| line.contains(" /tmp ")).unwrap_or_else(|| panic!("{outcome:?}"));
-    assert!(mount.contains(" ro,nosuid,nodev,noexec,"), "{mount}");
+    let outcome = in_own_mounts(|| {
+        let options = MsFlags::MS_NOSUID;
+        mount(Some("none"), source.path(), Some("tmpfs"), options, None::<&str>).unwrap();
+        plan.run()
+    });
+    let mounts = &outcome.stdout;
+    let mount = mounts.lines().find(|line| line.contains(" /tmp ")).unwrap_or_else(|| panic!("{outcome:?}"));
+    assert!(mount.contains(" ro,nosuid,"), "{mount}");
+}
+
+/// In a thread with a mount namespace of its own.
+fn in_own_mounts<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNS).unwrap();
+            let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+            mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+            work()
+        });
+        thread.join().unwrap()
+    })
 }
 
 #[test]
