@@ -11,6 +11,7 @@ pub mod facts;
 pub mod hooks;
 pub mod launch;
 pub mod lifecycle;
+pub mod logging;
 pub mod namespaces;
 pub mod notify;
 pub mod plan;
