@@ -4,6 +4,7 @@
 
 pub mod cgroup;
 pub mod cli;
+pub mod cmd;
 pub mod config;
 pub mod container;
 pub mod logging;
