@@ -3,6 +3,8 @@
 //! Data flows one way: config.json -> `config` -> `plan` -> bytes -> nsexec -> the container's process.
 
 pub mod cgroup;
+pub mod cli;
+pub mod cmd;
 pub mod config;
 pub mod console;
 pub mod container;
