@@ -36,8 +36,8 @@ pub fn program(rules: &[Rule]) -> Vec<u64> {
         insn(MOV_REG, 2, 3, 0, 0),
         insn(AND, 2, 0, 0, 0xffff),
         insn(SHIFT_RIGHT, 3, 0, 0, 16),
-        insn(LOAD_WORD, 4, 1, 0, 4),
-        insn(LOAD_WORD, 5, 1, 0, 8),
+        insn(LOAD_WORD, 4, 1, 4, 0),
+        insn(LOAD_WORD, 5, 1, 8, 0),
     ];
     for rule in rules.iter().rev() {
         code.extend(block(rule));
