@@ -43,6 +43,11 @@ impl Access {
         self.0
     }
 
+    #[cfg(test)]
+    pub(super) fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
     /// What is in this and not in `other`.
     fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)

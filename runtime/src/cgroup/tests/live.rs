@@ -1,127 +1,11 @@
 //! The effects, on this machine's cgroup file systems: as they are (v1 or hybrid), and with cgroup2 in their place
 //! in a mount namespace that only the test's thread is in.
 
+use super::host::{Scratch, Waiting, has_v1, on_v2, read, unique};
 use super::resources;
-use crate::cgroup::{Cgroup, Error, Layout, OwnCgroup, Paths, locate, locate_here};
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
+use crate::cgroup::{Cgroup, Error, Layout, OwnCgroup, locate, locate_here};
 use nix::unistd::Pid;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
-/// Whether the test can run; if not, says so.
-pub(super) fn is_root(what: &str) -> bool {
-    let root = nix::unistd::geteuid().is_root();
-    if !root {
-        eprintln!("skipped: {what} needs root");
-    }
-    root
-}
-
-/// Runs `test` where cgroup2 is mounted on /sys/fs/cgroup.
-fn on_v2(test: impl FnOnce() + Send + 'static) {
-    if !is_root("mount(2)") {
-        return;
-    }
-    let thread = std::thread::spawn(|| {
-        // unshare(2): a mount namespace of its own gives a thread its own root and working directory too.
-        unshare(CloneFlags::CLONE_NEWNS).expect("unshare");
-        let none = None::<&str>;
-        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).expect("private");
-        mount(Some("none"), "/sys/fs/cgroup", Some("cgroup2"), MsFlags::empty(), none).expect("cgroup2");
-        test();
-    });
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
-}
-
-/// Whether this machine has v1 hierarchies.
-fn has_v1() -> bool {
-    let own = OwnCgroup::read().expect("own cgroup");
-    let v1 = matches!(Layout::detect(&own), Layout::V1(_) | Layout::Hybrid { .. });
-    if !v1 {
-        eprintln!("skipped: no v1 hierarchies here");
-    }
-    v1 && is_root("mkdir(2) in cgroupfs")
-}
-
-/// A cgroup path of one test of one process.
-fn unique(name: &str) -> PathBuf {
-    PathBuf::from(format!("/skeg-test-{}-{name}", std::process::id()))
-}
-
-/// Removes what a failed test leaves.
-struct Scratch {
-    paths: Paths,
-}
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let paths = locate_here(Some(&unique(name)), "unused").expect("located");
-        assert!(!paths.is_empty());
-        Self { paths }
-    }
-
-    fn cgroup(&self) -> Cgroup {
-        Cgroup::new(self.paths.clone())
-    }
-
-    fn exists(&self) -> Vec<&PathBuf> {
-        self.paths.dirs.values().filter(|dir| dir.exists()).collect()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let cgroup = Cgroup::new(Paths { found: Default::default(), ..self.paths.clone() });
-        for result in [cgroup.kill_all(), cgroup.remove()] {
-            if let Err(e) = result {
-                eprintln!("{e}");
-            }
-        }
-    }
-}
-
-/// A process that waits for a line on its standard input, then runs `script`.
-struct Waiting(Child);
-
-impl Waiting {
-    fn new(script: &str) -> Self {
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", &format!("read go; {script}")]).stdin(Stdio::piped()).stderr(Stdio::null());
-        Self(command.spawn().expect("sh"))
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_raw(self.0.id().try_into().expect("pid"))
-    }
-
-    /// Lets it go, and tells whether its script succeeds.
-    fn succeeds(mut self) -> bool {
-        self.0.stdin.take().expect("stdin").write_all(b"\n").expect("write");
-        self.0.wait().expect("wait").success()
-    }
-
-    /// The signal that ended it.
-    fn signal(&mut self) -> Option<i32> {
-        use std::os::unix::process::ExitStatusExt;
-        self.0.wait().expect("wait").signal()
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        // ESRCH-like failures only: it has already been waited for.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn read(dir: &Path, file: &str) -> String {
-    std::fs::read_to_string(dir.join(file)).unwrap_or_else(|e| panic!("{file}: {e}")).trim().to_owned()
-}
+use std::path::Path;
 
 /// From create to remove, with one process; the same on all hosts.
 fn lifecycle(scratch: &Scratch, limits: &str) {
@@ -165,7 +49,10 @@ fn lifecycle_on_v1() {
 
 #[test]
 fn lifecycle_on_v2() {
-    on_v2(|| lifecycle(&Scratch::new("life2"), r#"{"devices":[{"allow":false,"access":"rwm"}]}"#));
+    on_v2(|| {
+        assert_eq!(Layout::detect(&OwnCgroup::read().expect("own cgroup")), Layout::V2);
+        lifecycle(&Scratch::new("life2"), r#"{"devices":[{"allow":false,"access":"rwm"}]}"#);
+    });
 }
 
 #[test]
@@ -201,6 +88,23 @@ fn v1_limits_are_what_was_asked_and_update_changes_them() {
     assert!(error.starts_with("linux.resources.cpu.cpus: write 4000 to /sys/fs/cgroup/cpuset/"), "{error}");
     assert_eq!(read(dir("memory"), "memory.limit_in_bytes"), "33554432");
     assert_eq!(read(dir("cpu"), "cpu.cfs_quota_us"), "20000");
+}
+
+#[test]
+fn a_process_killed_for_lack_of_memory_is_counted() {
+    if !has_v1() {
+        return;
+    }
+    let scratch = Scratch::new("oom");
+    let mut cgroup = scratch.cgroup();
+    let limit = resources(r#"{"memory":{"limit":8388608,"swap":8388608}}"#);
+    cgroup.create(&limit).expect("created");
+    cgroup.apply(&limit).expect("applied");
+    // tail keeps its last line, and there is only one.
+    let child = Waiting::new("head -c 67108864 /dev/zero | tail -n 1 >/dev/null");
+    cgroup.join(child.pid()).expect("joined");
+    assert!(!child.succeeds());
+    assert!(cgroup.oom_kills() > 0);
 }
 
 #[test]
