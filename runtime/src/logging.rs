@@ -48,13 +48,18 @@ pub fn init(global: &Global) -> Result<(), Error> {
 pub fn report_error(global: &Global, message: &str) {
     log::error!("{message}");
     if log_file(global).is_some() {
-        write_stderr(&format!("{}\n", one_line(message)));
+        print_stderr(message);
     }
 }
 
 /// Reports an error of the options that say where to log, which thus go to stderr.
 pub fn report_early_error(message: &str) {
     write_stderr(&line(LogFormat::Text, Level::Error, message, SystemTime::now()));
+}
+
+/// Prints a message on stderr, as one line of plain text.
+pub fn print_stderr(message: &str) {
+    write_stderr(&format!("{}\n", one_line(message)));
 }
 
 fn write_stderr(text: &str) {
@@ -132,7 +137,7 @@ fn quote(text: &str) -> String {
     out
 }
 
-/// A message as plain text on one line. It may hold what an image chose, and a terminal would obey that.
+/// A text on one line, whatever is in it. It may hold what an image chose, and a terminal would obey that.
 pub fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     text.chars().for_each(|c| push_escaped(&mut out, c));

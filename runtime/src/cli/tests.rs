@@ -1,6 +1,7 @@
 //! The command lines that callers really send, and Go's rules for the rest.
 
-use super::command::{Create, Delete, Exec, Format, Kill, PlanFormat, Ps, Update};
+use super::command::{Create, Delete, Exec, Kill, Ps, Update};
+use super::format::{Format, PlanFormat};
 use super::global::default_root;
 use super::size::Size;
 use super::user::User;

@@ -2,10 +2,11 @@
 
 use super::output;
 use crate::cli::Global;
-use crate::cli::command::{self, Format};
+use crate::cli::command;
+use crate::cli::format::Format;
 use crate::container::store::Error;
 use crate::container::{Directory, Id, OciState, State, Status, Store};
-use crate::logging::one_line;
+use crate::logging;
 use anyhow::Result;
 use std::fs;
 
@@ -49,7 +50,7 @@ fn row(store: &Store, id: &Id, users: &str, is_frozen: impl Fn(&State) -> bool) 
         Ok(row) => Some(row),
         Err(Error::DoesNotExist) => None,
         Err(error) => {
-            eprintln!("load container {id}: {}", one_line(&error.to_string()));
+            logging::print_stderr(&format!("load container {id}: {error}"));
             None
         }
     }
