@@ -23,14 +23,14 @@ pub struct Error {
     errno: Errno,
 }
 
-/// Sends what is logged from here on to where the options say. Call once.
+/// Sends what is logged from here on to where the options say. Only the first call of a process counts.
 pub fn init(global: &Global) -> Result<(), Error> {
     let target = match log_file(global) {
         Some(path) => Target::Pipe(Box::new(open(path)?)),
         None => Target::Stderr,
     };
     let format = global.log_format;
-    Builder::new()
+    let first = Builder::new()
         .filter_level(if global.debug { LevelFilter::Debug } else { LevelFilter::Error })
         .write_style(WriteStyle::Never)
         .target(target)
@@ -39,7 +39,9 @@ pub fn init(global: &Global) -> Result<(), Error> {
                 line(format, record.level(), &record.args().to_string(), SystemTime::now()).as_bytes(),
             )
         })
-        .init();
+        .try_init();
+    // An error says that there is a logger already.
+    drop(first);
     Ok(())
 }
 
