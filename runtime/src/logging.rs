@@ -23,14 +23,14 @@ pub struct Error {
     errno: Errno,
 }
 
-/// Sends what is logged from here on to where the options say. Call once.
+/// Sends what is logged from here on to where the options say. Only the first call of a process counts.
 pub fn init(global: &Global) -> Result<(), Error> {
     let target = match log_file(global) {
         Some(path) => Target::Pipe(Box::new(open(path)?)),
         None => Target::Stderr,
     };
     let format = global.log_format;
-    Builder::new()
+    let first = Builder::new()
         .filter_level(if global.debug { LevelFilter::Debug } else { LevelFilter::Error })
         .write_style(WriteStyle::Never)
         .target(target)
@@ -39,7 +39,9 @@ pub fn init(global: &Global) -> Result<(), Error> {
                 line(format, record.level(), &record.args().to_string(), SystemTime::now()).as_bytes(),
             )
         })
-        .init();
+        .try_init();
+    // An error says that there is a logger already.
+    drop(first);
     Ok(())
 }
 
@@ -48,13 +50,18 @@ pub fn init(global: &Global) -> Result<(), Error> {
 pub fn report_error(global: &Global, message: &str) {
     log::error!("{message}");
     if log_file(global).is_some() {
-        write_stderr(&format!("{}\n", one_line(message)));
+        print_stderr(message);
     }
 }
 
 /// Reports an error of the options that say where to log, which thus go to stderr.
 pub fn report_early_error(message: &str) {
     write_stderr(&line(LogFormat::Text, Level::Error, message, SystemTime::now()));
+}
+
+/// Prints a message on stderr, as one line of plain text.
+pub fn print_stderr(message: &str) {
+    write_stderr(&format!("{}\n", one_line(message)));
 }
 
 fn write_stderr(text: &str) {
@@ -132,7 +139,7 @@ fn quote(text: &str) -> String {
     out
 }
 
-/// A message as plain text on one line. It may hold what an image chose, and a terminal would obey that.
+/// A text on one line, whatever is in it. It may hold what an image chose, and a terminal would obey that.
 pub fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     text.chars().for_each(|c| push_escaped(&mut out, c));

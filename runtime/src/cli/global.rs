@@ -132,7 +132,7 @@ fn resolve(flags: Flags) -> Result<Global, Error> {
 /// the first container.
 fn absolute_root(root: &Path) -> Result<PathBuf, Error> {
     let absolute = std::path::absolute(root)
-        .map_err(|error| Error::Value(format!("option --root: current directory: {error}")))?;
+        .map_err(|_| Error::Value("option --root: there is no current directory to start from".to_owned()))?;
     let mut clean = PathBuf::new();
     for component in absolute.components() {
         match component {

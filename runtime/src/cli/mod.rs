@@ -10,6 +10,7 @@
 
 pub mod command;
 pub mod error;
+pub mod format;
 pub mod global;
 mod go_flags;
 mod help;

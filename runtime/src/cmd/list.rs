@@ -2,12 +2,13 @@
 
 use super::{output, store};
 use crate::cli::Global;
-use crate::cli::command::{self, Format};
+use crate::cli::command;
+use crate::cli::format::Format;
 use crate::container::store::Error;
 use crate::container::{Directory, Id, OciState, State, Status, Store};
-use crate::lifecycle::inspect::status;
 use crate::lifecycle;
-use crate::logging::one_line;
+use crate::lifecycle::inspect::status;
+use crate::logging;
 use anyhow::Result;
 use std::fs;
 
@@ -51,7 +52,7 @@ fn row(store: &Store, id: &Id, users: &str) -> Option<Row> {
         Ok(row) => Some(row),
         Err(lifecycle::Error::Store(Error::DoesNotExist)) => None,
         Err(error) => {
-            eprintln!("load container {id}: {}", one_line(&error.to_string()));
+            logging::print_stderr(&format!("load container {id}: {error}"));
             None
         }
     }

@@ -1,6 +1,7 @@
 //! Printing what a command was asked for.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
+use nix::errno::Errno;
 use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 use std::io::{self, Write as _};
@@ -8,7 +9,16 @@ use std::io::{self, Write as _};
 /// Writes to stdout, all of it or an error: whoever parses it must not take a part for the whole.
 pub fn print(text: &[u8]) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text).and_then(|()| stdout.flush()).context("write to stdout")
+    let written = stdout.write_all(text).and_then(|()| stdout.flush());
+    written.map_err(|error| anyhow!("write to stdout: {}", reason(&error)))
+}
+
+/// Why a call of the standard library failed, with the errno's name and words.
+pub fn reason(error: &io::Error) -> String {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(errno) => format!("{errno:?}: {}", errno.desc().to_lowercase()),
+        None => error.to_string(),
+    }
 }
 
 /// JSON on several lines, with the indentation of runc's command.

@@ -3,8 +3,9 @@
 use super::{output, store};
 use crate::cgroup::Cgroup;
 use crate::cli::Global;
-use crate::cli::command::{Format, Ps};
-use anyhow::{Context as _, Result, bail};
+use crate::cli::command::Ps;
+use crate::cli::format::Format;
+use anyhow::{Context as _, Result, anyhow, bail};
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsStr;
@@ -30,11 +31,11 @@ pub fn run(global: &Global, args: &Ps) -> Result<()> {
             } else {
                 ps.args(&args.ps_options)
             };
-            let output = ps.output().context("run ps")?;
-            if !output.status.success() {
-                bail!("ps: {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+            let listing = ps.output().map_err(|error| anyhow!("run ps: {}", output::reason(&error)))?;
+            if !listing.status.success() {
+                bail!("ps: {}: {}", listing.status, String::from_utf8_lossy(&listing.stderr).trim());
             }
-            filter(&String::from_utf8_lossy(&output.stdout), &pids)?.into_bytes()
+            filter(&String::from_utf8_lossy(&listing.stdout), &pids)?.into_bytes()
         }
     };
     output::print(&text)

@@ -3,12 +3,12 @@
 use super::output;
 use crate::cli::command;
 use crate::container::OCI_VERSION;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 use nix::unistd::{getegid, geteuid};
 use serde::Serialize;
 use std::fs::File;
-use std::io::{ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 
 const FILE: &str = "config.json";
@@ -22,14 +22,15 @@ pub fn run(args: &command::Spec) -> Result<()> {
     };
     let json = output::pretty(&config(&host, args.rootless), "\t")?;
     let path = args.bundle.as_deref().unwrap_or(Path::new("")).join(FILE);
+    let failed = |call, error: &io::Error| anyhow!("{call} {}: {}", path.display(), output::reason(error));
     let mut file = match File::create_new(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             bail!("File {FILE} exists. Remove it first")
         }
-        Err(error) => return Err(error).with_context(|| format!("create {}", path.display())),
+        Err(error) => return Err(failed("create", &error)),
     };
-    file.write_all(&json).with_context(|| format!("write {}", path.display()))
+    file.write_all(&json).map_err(|error| failed("write", &error))
 }
 
 /// What the configuration depends on.

@@ -58,8 +58,11 @@ fn enter_namespaces() -> anyhow::Result<bool> {
         Ok(()) => true,
         Err(Errno::EPERM) => {
             unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS).map_err(|errno| {
-                anyhow!("create a user namespace: {} (unprivileged user namespaces may be switched off: see \
-                         /proc/sys/user/max_user_namespaces)", words(errno))
+                anyhow!(
+                    "create a user namespace: {} (unprivileged user namespaces may be switched off: see \
+                         /proc/sys/user/max_user_namespaces)",
+                    words(errno)
+                )
             })?;
             map_to_root("setgroups", "deny")?;
             map_to_root("uid_map", &format!("0 {uid} 1"))?;
@@ -104,7 +107,8 @@ fn attach(
     flags: MsFlags,
     data: Option<&str>,
 ) -> anyhow::Result<()> {
-    mount(source, target, fstype, flags, data).map_err(|errno| anyhow!("{}: {}", target.display(), words(errno)))
+    mount(source, target, fstype, flags, data)
+        .map_err(|errno| anyhow!("{}: {}", target.display(), words(errno)))
 }
 
 fn command(args: &Try) -> Vec<String> {
@@ -123,8 +127,18 @@ fn config(command: &[String], cwd: &Path, privileged: bool, writable: bool) -> V
     let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
     let term = std::env::var("TERM").unwrap_or_else(|_| "dumb".to_owned());
     let caps = [
-        "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_NET_BIND_SERVICE",
-        "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+        "CAP_CHOWN",
+        "CAP_DAC_OVERRIDE",
+        "CAP_FOWNER",
+        "CAP_FSETID",
+        "CAP_KILL",
+        "CAP_NET_BIND_SERVICE",
+        "CAP_NET_RAW",
+        "CAP_SETFCAP",
+        "CAP_SETGID",
+        "CAP_SETPCAP",
+        "CAP_SETUID",
+        "CAP_SYS_CHROOT",
     ];
     json!({
         "ociVersion": crate::container::OCI_VERSION,

@@ -7,12 +7,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The version of the runtime-spec that skeg implements.
 pub const OCI_VERSION: &str = "1.3.0";
 
 /// Where a container's cgroups are, as the cgroup drivers write it down.
 pub type CgroupPaths = crate::cgroup::Paths;
+
+/// A moment as `created` has it: RFC 3339 with nanoseconds, UTC.
+pub fn timestamp(at: SystemTime) -> String {
+    humantime::format_rfc3339_nanos(at).to_string()
+}
 
 /// state.json. Keys that other tools read in runc's file have runc's names.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,7 +33,7 @@ pub struct State {
     /// Its start time, see [`Identity`].
     #[serde(rename = "init_process_start")]
     pub start_time: u64,
-    /// When the container was created: RFC 3339 with nanoseconds, UTC.
+    /// When the container was created, see [`timestamp`].
     pub created: String,
     /// The bundle, absolute.
     pub bundle: PathBuf,
@@ -198,6 +204,12 @@ mod tests {
         let json = sample("web").to_hook_json(Status::Creating, 7).unwrap();
         let expected = r#"{"ociVersion":"1.3.0","id":"web","status":"creating","pid":7,"bundle":"/b"}"#;
         assert_eq!(String::from_utf8(json).unwrap(), expected);
+    }
+
+    #[test]
+    fn timestamp_is_rfc_3339() {
+        let at = SystemTime::UNIX_EPOCH + std::time::Duration::new(1_795_305_215, 42);
+        assert_eq!(timestamp(at), "2026-11-21T23:53:35.000000042Z");
     }
 
     #[test]

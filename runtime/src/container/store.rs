@@ -328,3 +328,6 @@ impl AsFd for Directory {
 fn syscall(call: &'static str, path: &Path, error: &io::Error) -> Error {
     Error::Syscall { call, path: path.to_owned(), errno: Errno::from_raw(error.raw_os_error().unwrap_or(0)) }
 }
+
+#[cfg(test)]
+mod tests;
