@@ -31,7 +31,7 @@ pub fn plan(u: &mut Unstructured<'_>) -> Result<(InitBuf, Vec<StepBuf>)> {
 }
 
 /// Whether the step stands in one place only.
-fn is_fixed(name: &str) -> bool {
+pub fn is_fixed(name: &str) -> bool {
     ["Version", "Join", "Cgroup", "RaiseLimit", "Clone", "Ready", "Exec"].contains(&name)
 }
 
