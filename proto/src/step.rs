@@ -374,9 +374,14 @@ steps! {
             /// The group.
             2 gid: U32,
         }
-        /// Reports READY, then waits for `start`.
+        /// HOME in the register Env becomes the user's home of the container's /etc/passwd, or "/".
+        Home = 62035 {
+            /// The user.
+            1 uid: U32,
+        }
+        /// Reports READY and waits for START: the runtime has written down what `delete` needs. Then waits for `start`.
         Ready = 62034 {
-            /// A FIFO to read one byte from; NO_FD: wait for START on the sync socket.
+            /// A FIFO to read one byte from, after the sync socket is closed; NO_FD: go on after START.
             1 fifo: U32,
         }
 

@@ -3,9 +3,16 @@
 //! Data flows one way: config.json -> `config` -> `plan` -> bytes -> nsexec -> the container's process.
 
 pub mod cgroup;
-pub mod cli;
 pub mod config;
+pub mod console;
 pub mod container;
-pub mod logging;
+pub mod errno;
+pub mod facts;
+pub mod hooks;
+pub mod launch;
+pub mod lifecycle;
 pub mod namespaces;
+pub mod notify;
+pub mod plan;
 pub mod seccomp;
+mod sys;
