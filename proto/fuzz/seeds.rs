@@ -24,13 +24,15 @@ const FEW: [&str; 2] = ["every_step", "rootless_mapping_tools"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let proto = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // What the generator makes plans, and framed nonsense, of.
+    let choices = vec![("choices".into(), choices(2048)), ("fewer_choices".into(), choices(300))];
     let streams = [runc(&proto.join("tests/golden"))?, vec![("every_step".into(), every_step()?)]].concat();
-    write(proto, "reader", &[&streams[..], &frames()].concat())?;
+    write(proto, "reader", &[&streams[..], &frames(), &choices].concat())?;
     // The others find the same paths from the two that differ most.
     let few: Vec<Seed> = streams.into_iter().filter(|(name, _)| FEW.contains(&name.as_str())).collect();
     write(proto, "peers", &few)?;
-    write(proto, "nsexec_input", &few)?;
-    write(proto, "roundtrip", &[("choices".into(), choices(2048)), ("fewer".into(), choices(300))])?;
+    write(proto, "nsexec_input", &[&few[..], &choices].concat())?;
+    write(proto, "roundtrip", &choices)?;
     Ok(())
 }
 

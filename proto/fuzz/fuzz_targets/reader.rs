@@ -2,6 +2,14 @@
 
 #![no_main]
 
+#[path = "../../tests/wire/generate.rs"]
+#[allow(dead_code)]
+mod generate;
+#[path = "../../tests/wire/raw.rs"]
+#[allow(dead_code)]
+mod raw;
+
+use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use skeg_proto::sync::{ToNsexec, ToRuntime};
 use skeg_proto::{Init, Message, Step, Stream};
@@ -13,11 +21,10 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(frame) = ToNsexec::read(bytes) {
         assert_eq!(ToNsexec::read(&frame.frame()), Ok(frame));
     }
-    messages(bytes);
-    if let Ok(stream) = Stream::read(bytes) {
-        // A validated stream has all its steps, to Exec, which stands last.
-        let last = stream.steps().last().map(|(_, step)| step);
-        assert!(matches!(last, Some(Step::Exec { .. })), "{last:?}");
+    whole(bytes);
+    // The same bytes as the contents of a stream whose lengths fit.
+    if let Ok(framed) = generate::framed(&mut Unstructured::new(bytes)) {
+        whole(&framed);
     }
     // Short ones only: a dump is a hundred times as slow as a reader.
     if bytes.len() <= 256 {
@@ -25,6 +32,15 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(lines >= bytes.len().div_ceil(16));
     }
 });
+
+fn whole(bytes: &[u8]) {
+    messages(bytes);
+    if let Ok(stream) = Stream::read(bytes) {
+        // A validated stream has all its steps, to Exec, which stands last.
+        let last = stream.steps().last().map(|(_, step)| step);
+        assert!(matches!(last, Some(Step::Exec { .. })), "{last:?}");
+    }
+}
 
 /// Every message alone: what the stream refuses for its order is read too.
 fn messages(bytes: &[u8]) {

@@ -11,9 +11,9 @@ mod raw;
 
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
+use skeg_proto::Stream;
 use skeg_proto::step::StepBuf;
 use skeg_proto::write::stream;
-use skeg_proto::Stream;
 
 fuzz_target!(|choices: &[u8]| {
     let Ok((init, steps)) = generate::plan(&mut Unstructured::new(choices)) else { return };

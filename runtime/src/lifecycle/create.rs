@@ -104,8 +104,11 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     let fds = open_fds(&plan, rollback.directory(), cgroup_of(&state), console)?;
 
     let mut stage = Stage::spawn(&plan, &fds)?;
-    let outcome = Conversation { spec: &spec, plan: &plan, request, stage: &mut stage }
-        .lead(&bytes, &mut state, &mut rollback);
+    let outcome = Conversation { spec: &spec, plan: &plan, request, stage: &mut stage }.lead(
+        &bytes,
+        &mut state,
+        &mut rollback,
+    );
     match outcome {
         Ok(master) => Ok(Created { rollback, stage, plan, state, master, notify }),
         Err(error) => {
@@ -201,7 +204,9 @@ impl Conversation<'_> {
         state.start_time = identity.map_or(0, |i| i.start_time);
         state.namespace_paths = NamespaceType::ALL
             .iter()
-            .map(|kind| (kind.state_key().to_owned(), kind.path_of_process(pid.as_raw()).display().to_string()))
+            .map(|kind| {
+                (kind.state_key().to_owned(), kind.path_of_process(pid.as_raw()).display().to_string())
+            })
             .collect();
         Ok(())
     }
@@ -243,7 +248,11 @@ fn say_more(error: Error, ended: &str, state: &State) -> Error {
     match error {
         Error::Launch(launch::Error::Silent(_)) => {
             let oom = cgroup_of(state).oom_kills() > 0;
-            let why = if oom { format!("{ended}, out of memory: the memory limit is too low") } else { ended.to_owned() };
+            let why = if oom {
+                format!("{ended}, out of memory: the memory limit is too low")
+            } else {
+                ended.to_owned()
+            };
             launch::Error::Silent(why).into()
         }
         other => other,

@@ -179,4 +179,3 @@ fn open_fds(
 fn errno(error: &std::io::Error) -> nix::errno::Errno {
     nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }
-

@@ -21,7 +21,9 @@ impl Kept {
         for fd in (3..).take(all as usize).skip(listen as usize) {
             let path = format!("/proc/self/fd/{fd}");
             if !std::path::Path::new(&path).exists() && std::fs::symlink_metadata(&path).is_err() {
-                return Err(Error::Usage(format!("--preserve-fds {preserve}: file descriptor {fd} is not open")));
+                return Err(Error::Usage(format!(
+                    "--preserve-fds {preserve}: file descriptor {fd} is not open"
+                )));
             }
         }
         let first = all.saturating_add(3);

@@ -23,7 +23,8 @@ impl Signals {
     pub fn take() -> Result<Self, Error> {
         let mut before = SigSet::empty();
         let all = SigSet::all();
-        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), Some(&mut before)).map_err(syscall("block signals"))?;
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), Some(&mut before))
+            .map_err(syscall("block signals"))?;
         let fd = SignalFd::with_flags(&all, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
             .map_err(syscall("open a signalfd"))?;
         Ok(Self { fd, before })
@@ -78,7 +79,9 @@ pub fn wait(
         if let Some(terminal) = &mut terminal {
             terminal.relay.copy(ready.master, ready.input);
         }
-        if ready.notify && let Some(notify) = notify {
+        if ready.notify
+            && let Some(notify) = notify
+        {
             notify.forward(pid.as_raw());
         }
     }
@@ -149,7 +152,9 @@ fn reap(pid: Pid) -> Result<Option<i32>, Error> {
     loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::Exited(ended, code)) if ended == pid => return Ok(Some(code)),
-            Ok(WaitStatus::Signaled(ended, signal, _)) if ended == pid => return Ok(Some(128 + signal as i32)),
+            Ok(WaitStatus::Signaled(ended, signal, _)) if ended == pid => {
+                return Ok(Some(128 + signal as i32));
+            }
             Ok(WaitStatus::StillAlive) => return Ok(None),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(Error::Syscall { what: "wait for the container", errno }),

@@ -1,11 +1,11 @@
 //! `start`: lets the process of a created container go on.
 
 use super::Error;
+use super::inspect::hook_state;
 use super::inspect::status;
 use crate::container::status::allowed;
 use crate::container::{Directory, Id, Lock, Operation, State, Status, Store, store};
 use crate::hooks;
-use super::inspect::hook_state;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

@@ -88,11 +88,7 @@ pub fn compile(seccomp: &LinuxSeccomp, host: &Host) -> Result<Filter, Error> {
         return Err(Error::TooLong { length: program.len() });
     }
     let listener = if profile.listener { FLAG_NEW_LISTENER } else { 0 };
-    Ok(Filter {
-        program: program.to_bytes(),
-        flags: flags(seccomp) | listener,
-        listener: profile.listener,
-    })
+    Ok(Filter { program: program.to_bytes(), flags: flags(seccomp) | listener, listener: profile.listener })
 }
 
 /// The architectures of the profile, the host's first. It is always among them, as with libseccomp and runc.
