@@ -349,8 +349,10 @@ impl Bundle {
     }
 
     fn clean(&self) -> Vec<String> {
-        // Files of the bundle may be an executable that a test broke; only what is left afterwards counts.
-        self.command("delete", &["--force"]).finish();
+        // Whether it says that it worked does not matter: what is left afterwards does.
+        let mut delete = self.command("delete", &["--force"]).spawn();
+        leftovers::wait_reaping_others(delete.pid());
+        delete.wait();
         let mut left = Vec::new();
         for pid in self.inits.borrow_mut().drain(..) {
             if !leftovers::wait_reaping_others(pid) {

@@ -1,8 +1,11 @@
 //! One behaviour of a container at a time, grouped by OCI topic. A test's name is a situation and its outcome.
 
+mod devices;
 mod exec;
 mod lifecycle;
+mod mounts;
 mod namespaces;
+mod rootfs;
 mod run;
 mod state;
 mod userns;
