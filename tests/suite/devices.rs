@@ -72,8 +72,8 @@ fn block_device_and_fifo_are_made() {
 #[test]
 fn configuration_wins_over_a_default_device() {
     need_root!();
-    let device = json!({"path": "/dev/null", "type": "c", "major": 1, "minor": 3, "fileMode": 0o600});
-    let seen = Bundle::seeing(&["stat:/dev/null"]).set("/linux/devices", json!([device])).seen_one();
+    let device = json!({"path": "/dev/full", "type": "c", "major": 1, "minor": 7, "fileMode": 0o600});
+    let seen = Bundle::seeing(&["stat:/dev/full"]).set("/linux/devices", json!([device])).seen_one();
     assert_eq!(seen["mode"], "0600");
 }
 
