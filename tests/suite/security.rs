@@ -319,7 +319,7 @@ fn runtime_cannot_be_opened_for_writing_from_inside() {
     need_root!();
     // CVE-2019-5736: a container without its own pid namespace sees the runtime's processes in /proc.
     let script = "for exe in /proc/[0-9]*/exe; do case $(/bin/busybox readlink $exe) in *memfd*|*skeg*|*nsexec*) \
-        if { : >> $exe; } 2>/dev/null; then echo written $exe; fi;; esac; done; true";
+        if { true >> $exe; } 2>/dev/null; then echo written $exe; fi;; esac; done; true";
     let container = Bundle::script(script).without_namespace("pid");
     let all = json!(["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_SYS_ADMIN"]);
     let sets = json!({"bounding": all, "effective": all, "permitted": all});
