@@ -234,6 +234,7 @@ impl<'a> Stage<'a> {
                 // Most of them do not exist, which is what should come out.
                 let _ = self.timed(&contestant.delete_force(home, &id(contestant, container)));
             }
+            sys::reap();
         }
     }
 }

@@ -187,6 +187,12 @@ pub fn kill(pid: i32) {
     }
 }
 
+/// Takes leave of children that have ended and that nobody waits for.
+pub fn reap() {
+    // SAFETY: no memory is passed.
+    while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
+}
+
 /// SIGALRM in so many seconds; 0 for never.
 fn set_timer(seconds: libc::time_t) {
     // SAFETY: itimerval is plain numbers, all zero being "no timer", and outlives the call.
