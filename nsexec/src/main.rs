@@ -17,6 +17,8 @@ unsafe extern "C" fn entry(sp: *const usize) -> ! {
 }
 
 #[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! { loop {} }
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 /// that callers can tell skeg's failure from the program's.
 fn run(program: &Program, global: &Global, command: &Command) -> ExitCode {
     match dispatch(global, command) {
-        Ok(code) => code,
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => {
             let name = &program.name;
             let (prefix, code) = match command {
@@ -57,15 +57,28 @@ fn run(program: &Program, global: &Global, command: &Command) -> ExitCode {
     }
 }
 
-fn dispatch(global: &Global, command: &Command) -> anyhow::Result<ExitCode> {
-    match command {
-        Command::Features(_) => cmd::features::run()?,
-        Command::List(args) => cmd::list::run(global, args, |_| false)?,
-        Command::Spec(args) => cmd::spec::run(args)?,
-        Command::State(args) => cmd::state::run(global, args, |_| false)?,
-        _ => anyhow::bail!("this build can't do that"),
+fn dispatch(global: &Global, command: &Command) -> anyhow::Result<i32> {
+    if global.systemd_cgroup {
+        anyhow::bail!("--systemd-cgroup: the systemd cgroup driver is not part of this version of skeg");
     }
-    Ok(ExitCode::SUCCESS)
+    match command {
+        Command::Create(args) => cmd::create::run(global, args),
+        Command::Delete(args) => cmd::delete::run(global, args),
+        Command::Exec(args) => cmd::exec::run(global, args),
+        Command::Features(_) => cmd::features::run().map(|()| 0),
+        Command::Kill(args) => cmd::kill::run(global, args),
+        Command::List(args) => cmd::list::run(global, args).map(|()| 0),
+        Command::Pause(args) => cmd::pause::run(global, args),
+        Command::Plan(args) => cmd::plan::run(global, args),
+        Command::Ps(args) => cmd::ps::run(global, args).map(|()| 0),
+        Command::Resume(args) => cmd::resume::run(global, args),
+        Command::Run(args) => cmd::run::run(global, args),
+        Command::Spec(args) => cmd::spec::run(args).map(|()| 0),
+        Command::Start(args) => cmd::start::run(global, args),
+        Command::State(args) => cmd::state::run(global, args).map(|()| 0),
+        Command::Try(args) => cmd::throw_away::run(global, args),
+        Command::Update(args) => cmd::update::run(global, args),
+    }
 }
 
 fn print(text: &str) -> ExitCode {

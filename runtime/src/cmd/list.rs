@@ -1,25 +1,27 @@
 //! `skeg list`: all containers below `--root`.
 
-use super::output;
+use super::{output, store};
 use crate::cli::Global;
 use crate::cli::command;
 use crate::cli::format::Format;
 use crate::container::store::Error;
 use crate::container::{Directory, Id, OciState, State, Status, Store};
+use crate::lifecycle;
+use crate::lifecycle::inspect::status;
 use crate::logging;
 use anyhow::Result;
 use std::fs;
 
-/// Prints the containers. `is_frozen` tells whether a container's cgroup is.
-pub fn run(global: &Global, args: &command::List, is_frozen: impl Fn(&State) -> bool) -> Result<()> {
-    let store = Store::new(global.root.clone(), global.root_is_in_xdg);
+/// Prints the containers.
+pub fn run(global: &Global, args: &command::List) -> Result<()> {
+    let store = store(global);
     let ids = store.list()?;
     if args.quiet {
         let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
         return output::print(lines.as_bytes());
     }
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let rows: Vec<Row> = ids.iter().filter_map(|id| row(&store, id, &users, &is_frozen)).collect();
+    let rows: Vec<Row> = ids.iter().filter_map(|id| row(&store, id, &users)).collect();
     let states: Vec<OciState<'_>> = rows.iter().map(|row| row.state.to_oci(row.status, &row.owner)).collect();
     match args.format {
         Format::Table => output::print(table(&states).as_bytes()),
@@ -40,15 +42,15 @@ struct Row {
 
 /// A container that can't be read must not hide the others: it is reported on stderr and left out. One that is just
 /// being made, or was removed since the names were read, is no container.
-fn row(store: &Store, id: &Id, users: &str, is_frozen: impl Fn(&State) -> bool) -> Option<Row> {
-    let read = |directory: Directory| {
+fn row(store: &Store, id: &Id, users: &str) -> Option<Row> {
+    let read = |directory: Directory| -> Result<Row, lifecycle::Error> {
         let state = directory.load()?;
-        let status = directory.status(&state, || is_frozen(&state))?;
+        let status = status(&directory, &state)?;
         Ok(Row { status, owner: user_name(users, directory.owner()?), state })
     };
-    match store.open(id).and_then(read) {
+    match store.open(id).map_err(lifecycle::Error::from).and_then(read) {
         Ok(row) => Some(row),
-        Err(Error::DoesNotExist) => None,
+        Err(lifecycle::Error::Store(Error::DoesNotExist)) => None,
         Err(error) => {
             logging::print_stderr(&format!("load container {id}: {error}"));
             None
@@ -138,7 +140,7 @@ mod tests {
             }
         }
         let ids = store.list().unwrap();
-        let shown: Vec<_> = ids.iter().filter_map(|id| row(&store, id, "", |_| false)).collect();
+        let shown: Vec<_> = ids.iter().filter_map(|id| row(&store, id, "")).collect();
         assert_eq!(ids.len(), 3);
         assert_eq!(shown.len(), 1);
         assert_eq!(shown[0].state.id, "good");

@@ -1,8 +1,11 @@
 //! `skeg ps`: the processes of a container.
 
-use super::output;
+use super::{output, store};
+use crate::cgroup::Cgroup;
+use crate::cli::Global;
 use crate::cli::command::Ps;
 use crate::cli::format::Format;
+use crate::errno::io_words;
 use anyhow::{Context as _, Result, anyhow, bail};
 use std::collections::BTreeSet;
 use std::env;
@@ -10,13 +13,15 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Prints the processes `pids`, all those of the container's cgroup: as a JSON array, or as those lines of ps(1) that
+/// Prints the processes, all those of the container's cgroup: as a JSON array, or as those lines of ps(1) that
 /// are theirs.
-pub fn run(args: &Ps, pids: &[i32]) -> Result<()> {
+pub fn run(global: &Global, args: &Ps) -> Result<()> {
+    let state = store(global).open(&args.id)?.load()?;
+    let pids: Vec<i32> = Cgroup::new(state.cgroup).pids()?.iter().map(|pid| pid.as_raw()).collect();
     let text = match args.format {
         Format::Json if pids.is_empty() => b"null\n".to_vec(),
         Format::Json => {
-            let mut json = serde_json::to_vec(pids)?;
+            let mut json = serde_json::to_vec(&pids)?;
             json.push(b'\n');
             json
         }
@@ -27,11 +32,11 @@ pub fn run(args: &Ps, pids: &[i32]) -> Result<()> {
             } else {
                 ps.args(&args.ps_options)
             };
-            let listing = ps.output().map_err(|error| anyhow!("run ps: {}", output::reason(&error)))?;
+            let listing = ps.output().map_err(|error| anyhow!("run ps: {}", io_words(&error)))?;
             if !listing.status.success() {
                 bail!("ps: {}: {}", listing.status, String::from_utf8_lossy(&listing.stderr).trim());
             }
-            filter(&String::from_utf8_lossy(&listing.stdout), pids)?.into_bytes()
+            filter(&String::from_utf8_lossy(&listing.stdout), &pids)?.into_bytes()
         }
     };
     output::print(&text)

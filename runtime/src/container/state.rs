@@ -13,7 +13,7 @@ use std::time::SystemTime;
 pub const OCI_VERSION: &str = "1.3.0";
 
 /// Where a container's cgroups are, as the cgroup drivers write it down.
-pub type CgroupPaths = serde_json::Value;
+pub type CgroupPaths = crate::cgroup::Paths;
 
 /// A moment as `created` has it: RFC 3339 with nanoseconds, UTC.
 pub fn timestamp(at: SystemTime) -> String {
@@ -68,6 +68,9 @@ pub struct State {
     /// The container has the caller's session keyring.
     #[serde(default)]
     pub no_new_keyring: bool,
+    /// setgroups(2) works in the container's user namespace.
+    #[serde(default)]
+    pub groups_allowed: bool,
 }
 
 /// What `state` and `list` print.
@@ -158,12 +161,13 @@ pub(crate) fn sample(id: &str) -> State {
         systemd: false,
         namespace_paths: BTreeMap::new(),
         namespaces: 0,
-        cgroup: CgroupPaths::Null,
+        cgroup: CgroupPaths::default(),
         resources: None,
         hooks_poststart: Vec::new(),
         hooks_poststop: Vec::new(),
         process: None,
         no_new_keyring: false,
+        groups_allowed: true,
     }
 }
 
