@@ -20,7 +20,7 @@ fn embed_nsexec(out: &Path) {
     let target = env::var("TARGET").expect("cargo sets TARGET");
     let build = out.join("nsexec-target");
     let status = Command::new(env::var_os("CARGO").expect("cargo sets CARGO"))
-        .args(["build", "--profile", "stage", "--target", &target, "--manifest-path"])
+        .args(["build", "--features", "bin", "--profile", "stage", "--target", &target, "--manifest-path"])
         .arg(&manifest)
         .arg("--target-dir")
         .arg(&build)

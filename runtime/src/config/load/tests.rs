@@ -77,6 +77,15 @@ fn only_known_capabilities_remain() {
 }
 
 #[test]
+fn unknown_properties_are_found_where_they_are() {
+    let text = br#"{"linux": {"namespaces": [{"type": "pid", "foo": [1]}]}, "a.b": {"c": 1}, "annotations": {"x": "y"}}"#;
+    assert_eq!(unknown_properties::<Spec>(text), ["linux.namespaces[0].foo", "[\"a.b\"]"]);
+    for (file, text) in fixtures() {
+        assert_eq!(unknown_properties::<Spec>(&text), Vec::<String>::new(), "{}", file.display());
+    }
+}
+
+#[test]
 fn a_missing_file_is_told_in_runcs_words() {
     let error = load(Path::new("/nonexistent")).unwrap_err();
     assert_eq!(error.to_string(), "JSON specification file config.json not found");
