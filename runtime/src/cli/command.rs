@@ -2,7 +2,7 @@
 //!
 //! The doc comment of a flag is its help text, hence the lower case.
 
-pub use super::format::{Format, PlanFormat};
+use super::format::{Format, PlanFormat};
 use super::go_flags::Order;
 use super::size::Size;
 use super::user::User;
