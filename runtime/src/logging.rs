@@ -17,7 +17,7 @@ use std::time::SystemTime;
 
 /// The log file can't be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("open log file {}: {errno:?}: {}", .path.display(), .errno.desc().to_lowercase())]
+#[error("open log file {}: {}", .path.display(), crate::errno::words(*errno))]
 pub struct Error {
     path: PathBuf,
     errno: Errno,

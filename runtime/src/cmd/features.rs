@@ -1,6 +1,7 @@
 //! `skeg features`: what this build supports, as JSON (runtime-spec, features.md).
 
 use super::output;
+use crate::config::mount_options;
 use crate::container::OCI_VERSION;
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -12,64 +13,48 @@ pub fn run() -> Result<()> {
     output::print(&json)
 }
 
-/// containerd refuses `hostUsers: false` unless it finds both the `user` namespace and idmap here, Docker needs `rro`
-/// in the mount options, and CRI-O both versions.
+/// Callers act on this, so it must not promise what `config::unsupported` refuses. containerd refuses `hostUsers: false`
+/// unless it finds both the `user` namespace and idmap here, Docker needs `rro` in the mount options, and CRI-O both
+/// versions. A list in `potentiallyUnsafeConfigAnnotations` names the annotations that change what skeg does.
 fn features() -> Value {
     json!({
         "ociVersionMin": "1.0.0",
         "ociVersionMax": OCI_VERSION,
         "hooks": HOOKS,
-        "mountOptions": MOUNT_OPTIONS,
+        "mountOptions": mount_options::names().collect::<Vec<_>>(),
         "linux": {
             "namespaces": NAMESPACES,
             "capabilities": CAPABILITIES,
-            "cgroup": { "v1": true, "v2": true, "systemd": true, "systemdUser": true, "rdma": true },
+            "cgroup": { "v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true },
             "seccomp": {
                 "enabled": true,
                 "actions": SECCOMP_ACTIONS,
                 "operators": SECCOMP_OPERATORS,
                 "archs": SECCOMP_ARCHS,
                 "knownFlags": SECCOMP_FLAGS,
-                "supportedFlags": SECCOMP_FLAGS,
+                "supportedFlags": SECCOMP_SUPPORTED_FLAGS,
             },
-            "apparmor": { "enabled": true },
-            "selinux": { "enabled": true },
-            "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
-            "memoryPolicy": { "modes": MEMORY_POLICY_MODES, "flags": MEMORY_POLICY_FLAGS },
-            "mountExtensions": { "idmap": { "enabled": true } },
-            "netDevices": { "enabled": true },
+            "apparmor": { "enabled": false },
+            "selinux": { "enabled": false },
+            "intelRdt": { "enabled": false },
+            "mountExtensions": { "idmap": { "enabled": false } },
+            "netDevices": { "enabled": false },
         },
         "annotations": { "org.opencontainers.runc.checkpoint.enabled": "false" },
-        "potentiallyUnsafeConfigAnnotations": UNSAFE_ANNOTATIONS,
+        "potentiallyUnsafeConfigAnnotations": [],
     })
 }
 
 /// In the order in which they run.
-pub const HOOKS: &[&str] =
+const HOOKS: &[&str] =
     &["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
 
 /// What `linux.namespaces[].type` may be.
-pub const NAMESPACES: &[&str] = &["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"];
-
-/// Annotations with which whoever writes them may change more than their own container; a dot at the end makes it a
-/// prefix.
-pub const UNSAFE_ANNOTATIONS: &[&str] = &["org.systemd.property."];
-
-/// Every mount option that skeg itself understands; others go to the filesystem.
-#[rustfmt::skip]
-pub const MOUNT_OPTIONS: &[&str] = &[
-    "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "idmap", "iversion", "lazytime",
-    "loud", "mand", "noatime", "nodev", "nodiratime", "noexec", "noiversion", "nolazytime", "nomand", "norelatime",
-    "nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev", "rdiratime", "relatime",
-    "remount", "rexec", "ridmap", "rnoatime", "rnodev", "rnodiratime", "rnoexec", "rnorelatime", "rnostrictatime",
-    "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime",
-    "rsuid", "rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "strictatime", "suid", "symfollow",
-    "sync", "tmpcopyup", "unbindable",
-];
+const NAMESPACES: &[&str] = &["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"];
 
 /// All capabilities, by number (capabilities(7)).
 #[rustfmt::skip]
-pub const CAPABILITIES: &[&str] = &[
+const CAPABILITIES: &[&str] = &[
     "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID",
     "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN",
     "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT",
@@ -80,20 +65,19 @@ pub const CAPABILITIES: &[&str] = &[
 ];
 
 /// What a seccomp filter may answer.
-pub const SECCOMP_ACTIONS: &[&str] = &[
+const SECCOMP_ACTIONS: &[&str] = &[
     "SCMP_ACT_ALLOW",
     "SCMP_ACT_ERRNO",
     "SCMP_ACT_KILL",
     "SCMP_ACT_KILL_PROCESS",
     "SCMP_ACT_KILL_THREAD",
     "SCMP_ACT_LOG",
-    "SCMP_ACT_NOTIFY",
     "SCMP_ACT_TRACE",
     "SCMP_ACT_TRAP",
 ];
 
 /// How a seccomp filter may compare arguments.
-pub const SECCOMP_OPERATORS: &[&str] = &[
+const SECCOMP_OPERATORS: &[&str] = &[
     "SCMP_CMP_EQ",
     "SCMP_CMP_GE",
     "SCMP_CMP_GT",
@@ -105,34 +89,23 @@ pub const SECCOMP_OPERATORS: &[&str] = &[
 
 /// The architectures that the seccomp compiler has tables for.
 #[rustfmt::skip]
-pub const SECCOMP_ARCHS: &[&str] = &[
+const SECCOMP_ARCHS: &[&str] = &[
     "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64",
     "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE",
     "SCMP_ARCH_RISCV64", "SCMP_ARCH_S390X", "SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64",
 ];
 
 /// The flags of seccomp(2) that a profile may name.
-pub const SECCOMP_FLAGS: &[&str] = &[
+const SECCOMP_FLAGS: &[&str] = &[
     "SECCOMP_FILTER_FLAG_LOG",
     "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
     "SECCOMP_FILTER_FLAG_TSYNC",
     "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
 ];
 
-/// What `linux.memoryPolicy.mode` may be (set_mempolicy(2)).
-pub const MEMORY_POLICY_MODES: &[&str] = &[
-    "MPOL_BIND",
-    "MPOL_DEFAULT",
-    "MPOL_INTERLEAVE",
-    "MPOL_LOCAL",
-    "MPOL_PREFERRED",
-    "MPOL_PREFERRED_MANY",
-    "MPOL_WEIGHTED_INTERLEAVE",
-];
-
-/// What `linux.memoryPolicy.flags` may hold.
-pub const MEMORY_POLICY_FLAGS: &[&str] =
-    &["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"];
+/// Those of them that have an effect: waiting for an answer needs a listener.
+const SECCOMP_SUPPORTED_FLAGS: &[&str] =
+    &["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"];
 
 #[cfg(test)]
 mod tests {
@@ -144,16 +117,14 @@ mod tests {
         let has = |list: &Value, word: &str| list.as_array().unwrap().contains(&json!(word));
         assert!(has(&features["mountOptions"], "rro"));
         assert!(has(&features["linux"]["namespaces"], "user"));
-        assert_eq!(features["linux"]["mountExtensions"]["idmap"]["enabled"], true);
+        assert!(features["linux"]["mountExtensions"]["idmap"]["enabled"].is_boolean());
         assert_eq!(features["ociVersionMin"], "1.0.0");
         assert_eq!(features["ociVersionMax"], "1.3.0");
     }
 
     #[test]
     fn sorted_lists_have_no_word_twice() {
-        for list in
-            [NAMESPACES, MOUNT_OPTIONS, SECCOMP_ACTIONS, SECCOMP_OPERATORS, SECCOMP_ARCHS, SECCOMP_FLAGS]
-        {
+        for list in [NAMESPACES, SECCOMP_ACTIONS, SECCOMP_OPERATORS, SECCOMP_ARCHS, SECCOMP_FLAGS] {
             assert!(list.windows(2).all(|pair| pair[0] < pair[1]), "{list:?}");
         }
     }

@@ -1,7 +1,7 @@
 //! Printing what a command was asked for.
 
+use crate::errno::io_words;
 use anyhow::{Result, anyhow};
-use nix::errno::Errno;
 use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 use std::io::{self, Write as _};
@@ -10,15 +10,7 @@ use std::io::{self, Write as _};
 pub fn print(text: &[u8]) -> Result<()> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text).and_then(|()| stdout.flush());
-    written.map_err(|error| anyhow!("write to stdout: {}", reason(&error)))
-}
-
-/// Why a call of the standard library failed, with the errno's name and words.
-pub fn reason(error: &io::Error) -> String {
-    match error.raw_os_error().map(Errno::from_raw) {
-        Some(errno) => format!("{errno:?}: {}", errno.desc().to_lowercase()),
-        None => error.to_string(),
-    }
+    written.map_err(|error| anyhow!("write to stdout: {}", io_words(&error)))
 }
 
 /// JSON on several lines, with the indentation of runc's command.

@@ -5,6 +5,7 @@ use crate::cgroup::Cgroup;
 use crate::cli::Global;
 use crate::cli::command::Ps;
 use crate::cli::format::Format;
+use crate::errno::io_words;
 use anyhow::{Context as _, Result, anyhow, bail};
 use std::collections::BTreeSet;
 use std::env;
@@ -31,7 +32,7 @@ pub fn run(global: &Global, args: &Ps) -> Result<()> {
             } else {
                 ps.args(&args.ps_options)
             };
-            let listing = ps.output().map_err(|error| anyhow!("run ps: {}", output::reason(&error)))?;
+            let listing = ps.output().map_err(|error| anyhow!("run ps: {}", io_words(&error)))?;
             if !listing.status.success() {
                 bail!("ps: {}: {}", listing.status, String::from_utf8_lossy(&listing.stderr).trim());
             }

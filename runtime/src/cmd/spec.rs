@@ -3,6 +3,7 @@
 use super::output;
 use crate::cli::command;
 use crate::container::OCI_VERSION;
+use crate::errno::io_words;
 use anyhow::{Result, anyhow, bail};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 use nix::unistd::{getegid, geteuid};
@@ -22,7 +23,7 @@ pub fn run(args: &command::Spec) -> Result<()> {
     };
     let json = output::pretty(&config(&host, args.rootless), "\t")?;
     let path = args.bundle.as_deref().unwrap_or(Path::new("")).join(FILE);
-    let failed = |call, error: &io::Error| anyhow!("{call} {}: {}", path.display(), output::reason(error));
+    let failed = |call, error: &io::Error| anyhow!("{call} {}: {}", path.display(), io_words(error));
     let mut file = match File::create_new(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {

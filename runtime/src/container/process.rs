@@ -19,7 +19,7 @@ pub struct Identity {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A system call failed.
-    #[error("{call} for process {pid}: {errno:?}: {}", .errno.desc().to_lowercase())]
+    #[error("{call} for process {pid}: {}", crate::errno::words(*errno))]
     Syscall {
         /// Its name.
         call: &'static str,

@@ -40,7 +40,7 @@ pub enum Error {
     #[error("container {0} is locked by another process")]
     Locked(Id),
     /// A system call failed.
-    #[error("{call} {}: {errno:?}: {}", .path.display(), .errno.desc().to_lowercase())]
+    #[error("{call} {}: {}", .path.display(), crate::errno::words(*errno))]
     Syscall {
         /// Its name.
         call: &'static str,
