@@ -9,7 +9,7 @@ include!("link_static.rs");
 fn main() {
     embed_nsexec(&PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")));
     link_static_pie("rustc-link-arg-bins");
-    println!("cargo:rustc-env=SKEG_COMMIT=unknown");
+    tell_commit();
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=link_static.rs");
 }
@@ -37,4 +37,21 @@ fn embed_nsexec(out: &Path) {
     {
         println!("cargo:rerun-if-changed={input}");
     }
+}
+
+/// Sets SKEG_COMMIT for `--version`: from the environment of a packager who builds without git, else from git.
+fn tell_commit() {
+    println!("cargo:rerun-if-env-changed=SKEG_COMMIT");
+    // The reflog changes with every commit and every switch; HEAD itself only with the latter.
+    if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| Path::new(log).exists()) {
+        println!("cargo:rerun-if-changed={log}");
+    }
+    let commit = env::var("SKEG_COMMIT").ok().or_else(|| git(&["rev-parse", "--short", "HEAD"]));
+    println!("cargo:rustc-env=SKEG_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
+}
+
+/// The one line that a git command prints.
+fn git(args: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(args).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }

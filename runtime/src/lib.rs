@@ -3,6 +3,8 @@
 //! Data flows one way: config.json -> `config` -> `plan` -> bytes -> nsexec -> the container's process.
 
 pub mod cgroup;
+pub mod cli;
+pub mod cmd;
 pub mod config;
 pub mod console;
 pub mod container;
@@ -11,6 +13,7 @@ pub mod facts;
 pub mod hooks;
 pub mod launch;
 pub mod lifecycle;
+pub mod logging;
 pub mod namespaces;
 pub mod notify;
 pub mod plan;

@@ -139,6 +139,9 @@ fn view(
         eprintln!("bench: {name}: {}: was left behind and has been removed", path.display());
     }
     layout.restore();
+    if sys::interrupted() {
+        return Err("interrupted; nothing is reported".into());
+    }
     Ok(View { name, measures })
 }
 

@@ -10,7 +10,7 @@ use crate::bundle;
 use crate::contestant::{Contestant, Home, Kind};
 use crate::host::{Layout, PREFIX};
 use crate::stats::{Sample, Summary};
-use crate::sys::{self, Command, End};
+use crate::sys::{self, Command, End, Spent};
 
 /// One line of the result: what was done, and each contestant's numbers.
 pub struct Measure {
@@ -67,9 +67,9 @@ impl<'a> Stage<'a> {
     /// All measures. Stops early, with what there is, when a signal asks for it.
     pub fn measure(&self) -> Vec<Measure> {
         let mut measures = Vec::new();
-        measures.extend(self.rounds(&["run /bin/true"], |c, home| match c.kind {
-            Kind::Runtime => Some(vec![self.timed(&c.run(home, "default", &id(c, "run")))]),
-            Kind::Floor => Some(vec![self.timed(&self.floor(c))]),
+        measures.extend(self.rounds(&["run /bin/true", "  its processor time"], |c, home| match c.kind {
+            Kind::Runtime => Some(both(self.spent(&c.run(home, "default", &id(c, "run"))))),
+            Kind::Floor => Some(both(self.spent(&self.floor(c)))),
             Kind::Empty => None,
         }));
         measures.extend(self.rounds(&["run /bin/true, Docker's config"], |c, home| {
@@ -211,12 +211,17 @@ impl<'a> Stage<'a> {
         Command::new(words)
     }
 
-    /// Runs one command that must end with 0. What it printed is the reason when it does not.
+    /// How long one command took that must end with 0.
     fn timed(&self, command: &Command) -> Outcome {
+        self.spent(command).map(|spent| spent.elapsed)
+    }
+
+    /// Runs one command that must end with 0. What it printed is the reason when it does not.
+    fn spent(&self, command: &Command) -> Outcome<Spent> {
         self.output.set_len(0).map_err(|error| error.to_string())?;
-        let (end, took) = command.run(&self.output).map_err(|error| format!("{command}: {error}"))?;
+        let (end, spent) = command.run(&self.output).map_err(|error| format!("{command}: {error}"))?;
         if end == End::Code(0) {
-            return Ok(took);
+            return Ok(spent);
         }
         let said = fs::read_to_string(&self.output_path).unwrap_or_default();
         Err(format!("{command}: {end}: {}", said.trim()))
@@ -229,8 +234,13 @@ impl<'a> Stage<'a> {
                 // Most of them do not exist, which is what should come out.
                 let _ = self.timed(&contestant.delete_force(home, &id(contestant, container)));
             }
+            sys::reap();
         }
     }
+}
+
+fn both(spent: Outcome<Spent>) -> Vec<Outcome> {
+    vec![spent.clone().map(|spent| spent.elapsed), spent.map(|spent| spent.processor)]
 }
 
 /// The container's name, so that it is known whose it is wherever it turns up.

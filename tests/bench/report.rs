@@ -84,20 +84,26 @@ fn cell(summary: Option<&Summary>) -> String {
     }
 }
 
+/// Every reason once, with all measures it spoiled.
 fn failures(views: &[View]) -> String {
-    let mut text = String::new();
+    let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
     for view in views {
         for measure in &view.measures {
             for (name, summary) in &measure.results {
                 let Some(reason) = &summary.first_failure else { continue };
-                let rounds = summary.runs + summary.failures;
-                let _ = writeln!(
-                    text,
-                    "{}: {}: {name} failed in {} of {rounds} rounds: {reason}",
-                    view.name, measure.name, summary.failures
-                );
+                let (what, rounds) = (measure.name.trim(), summary.runs + summary.failures);
+                let place = format!("{what} ({} of {rounds} rounds)", summary.failures);
+                let line = format!("{}: {name}: {reason}", view.name);
+                match reasons.iter_mut().find(|(known, _)| *known == line) {
+                    Some((_, places)) => places.push(place),
+                    None => reasons.push((line, vec![place])),
+                }
             }
         }
+    }
+    let mut text = String::new();
+    for (reason, places) in reasons {
+        let _ = writeln!(text, "{reason}\n    failed: {}", places.join(", "));
     }
     if text.is_empty() { text } else { format!("\nFailures\n{text}") }
 }

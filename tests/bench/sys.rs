@@ -38,6 +38,15 @@ impl fmt::Display for End {
     }
 }
 
+/// What a command took.
+#[derive(Debug, Clone, Copy)]
+pub struct Spent {
+    /// From before its start to after the wait for it.
+    pub elapsed: Duration,
+    /// Of all processors, in itself and in every process that it or its children waited for.
+    pub processor: Duration,
+}
+
 /// A command line, ready for the kernel.
 pub struct Command {
     words: Vec<CString>,
@@ -51,8 +60,8 @@ impl Command {
     }
 
     /// Starts the command with stdin on /dev/null and its output in `output`, waits for it, and returns how it ended
-    /// and how long that took, from before the start to after the wait.
-    pub fn run(&self, output: &File) -> io::Result<(End, Duration)> {
+    /// and what it took.
+    pub fn run(&self, output: &File) -> io::Result<(End, Spent)> {
         let mut argv: Vec<*mut libc::c_char> =
             self.words.iter().map(|word| word.as_ptr().cast_mut()).collect();
         argv.push(std::ptr::null_mut());
@@ -71,9 +80,10 @@ impl Command {
             return Err(io::Error::from_raw_os_error(errno));
         }
         let end = wait_or_kill(pid);
-        let took = start.elapsed();
+        let elapsed = start.elapsed();
         set_timer(0);
-        Ok((end?, took))
+        let (end, processor) = end?;
+        Ok((end, Spent { elapsed, processor }))
     }
 }
 
@@ -132,16 +142,18 @@ pub fn wait(pid: i32) -> io::Result<End> {
     set_timer(PATIENCE);
     let end = wait_or_kill(pid);
     set_timer(0);
-    end
+    Ok(end?.0)
 }
 
 /// Waits until the child ends or the timer's signal interrupts; then the child is killed.
-fn wait_or_kill(pid: i32) -> io::Result<End> {
+fn wait_or_kill(pid: i32) -> io::Result<(End, Duration)> {
     let mut status = 0;
+    // SAFETY: rusage is plain numbers.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     let mut hung = false;
     loop {
-        // SAFETY: the status outlives the call.
-        let answer = unsafe { libc::waitpid(pid, &mut status, 0) };
+        // SAFETY: status and usage outlive the call.
+        let answer = unsafe { libc::wait4(pid, &mut status, 0, &mut usage) };
         if answer == pid {
             break;
         }
@@ -152,13 +164,19 @@ fn wait_or_kill(pid: i32) -> io::Result<End> {
         hung = true;
         kill(pid);
     }
-    Ok(if hung {
+    let end = if hung {
         End::Hung
     } else if libc::WIFSIGNALED(status) {
         End::Signal(libc::WTERMSIG(status))
     } else {
         End::Code(libc::WEXITSTATUS(status))
-    })
+    };
+    Ok((end, duration(usage.ru_utime) + duration(usage.ru_stime)))
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    // The kernel counts up from 0.
+    Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
 }
 
 /// Sends SIGKILL to a process; one that is gone already is no error.
@@ -167,6 +185,12 @@ pub fn kill(pid: i32) {
         // SAFETY: no memory is passed.
         unsafe { libc::kill(pid, libc::SIGKILL) };
     }
+}
+
+/// Takes leave of children that have ended and that nobody waits for.
+pub fn reap() {
+    // SAFETY: no memory is passed.
+    while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
 }
 
 /// SIGALRM in so many seconds; 0 for never.
@@ -204,10 +228,7 @@ pub fn prepare() -> io::Result<()> {
         }
     }
     // SAFETY: no memory is passed.
-    last(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) })?;
-    // All contestants inherit it: whatever else the machine does then disturbs them less.
-    // SAFETY: no memory is passed.
-    last(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) })
+    last(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) })
 }
 
 /// Gives this process a mount namespace of its own from which nothing spreads.

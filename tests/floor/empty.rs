@@ -5,7 +5,7 @@
 #![no_std]
 #![no_main]
 
-/// The start code of both programs of this folder: hands the initial stack (argc, argv, envp) to `entry`.
+/// Hands the initial stack to [`entry`].
 ///
 /// # Safety
 /// Called by the kernel only.
@@ -19,8 +19,11 @@ unsafe extern "C" fn _start() -> ! {
 }
 
 /// Exits, or sleeps when argc is above 1.
-extern "C" fn entry(stack: *const usize) -> ! {
-    // SAFETY: the kernel puts argc on top of the initial stack, which _start passed on unchanged.
+///
+/// # Safety
+/// `stack` is the initial stack, which begins with argc.
+unsafe extern "C" fn entry(stack: *const usize) -> ! {
+    // SAFETY: the caller's promise.
     let argc = unsafe { *stack };
     if argc > 1 {
         // SAFETY: ppoll on no descriptors, with no timeout and no mask, touches no memory.

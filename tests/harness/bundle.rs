@@ -6,11 +6,12 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, panic, process, thread};
 
 use serde_json::Value;
 
-use crate::process::{Invocation, LIMIT, Lines, Output, wait_for_end};
+use crate::process::{Invocation, LIMIT, Lines, Output, Running, wait_for_end};
 use crate::{config, host, leftovers, sys};
 
 /// The applets of busybox that the tests use.
@@ -34,7 +35,10 @@ impl Bundle {
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         sys::become_subreaper();
-        let id = format!("skegtest-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        // Pids come round again, and a test that was killed leaves its directory.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").subsec_nanos();
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let id = format!("skegtest-{}-{now:x}-{number}", process::id());
         let directory = Path::new("/tmp").join(&id);
         let bundle = Self {
             id,
@@ -237,7 +241,12 @@ impl Bundle {
 
     /// Runs a create-like command to its own end, and keeps the pipe its container writes to.
     pub fn detached(&self, invocation: Invocation) -> Output {
-        let (output, lines) = invocation.spawn().detach();
+        self.detached_running(invocation.spawn())
+    }
+
+    /// `detached` for a command that is already running.
+    pub fn detached_running(&self, running: Running) -> Output {
+        let (output, lines) = running.detach();
         *self.lines.borrow_mut() = Some(lines);
         if output.code == 0 {
             self.inits.borrow_mut().push(self.pid());
@@ -349,8 +358,10 @@ impl Bundle {
     }
 
     fn clean(&self) -> Vec<String> {
-        // Files of the bundle may be an executable that a test broke; only what is left afterwards counts.
-        self.command("delete", &["--force"]).finish();
+        // Whether it says that it worked does not matter: what is left afterwards does.
+        let mut delete = self.command("delete", &["--force"]).spawn();
+        leftovers::wait_reaping_others(delete.pid());
+        delete.wait();
         let mut left = Vec::new();
         for pid in self.inits.borrow_mut().drain(..) {
             if !leftovers::wait_reaping_others(pid) {

@@ -119,3 +119,9 @@ macro_rules! not_runc {
         }
     };
 }
+
+/// Owner, group and mode of a file.
+pub fn owner(meta: &fs::Metadata) -> (u32, u32, u32) {
+    use std::os::unix::fs::MetadataExt;
+    (meta.uid(), meta.gid(), meta.mode())
+}

@@ -28,6 +28,7 @@ pub fn processes(id: &str) -> Vec<String> {
     let entries = fs::read_dir("/proc").expect("/proc");
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     let pids = names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()) && *name != own);
+    let pids = pids.filter(|pid| !is_zombie(pid));
     pids.filter(|pid| {
         ["cgroup", "cmdline", "environ"].iter().any(|file| {
             // A process that has ended meanwhile is not left over.
@@ -40,6 +41,12 @@ pub fn processes(id: &str) -> Vec<String> {
         format!("process {pid}: {}", command.replace('\0', " "))
     })
     .collect()
+}
+
+/// A process that has ended and whose parent has not asked yet: a runtime leaves those to the caller's reaper.
+fn is_zombie(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_none_or(|(_, rest)| rest.starts_with(" Z") || rest.starts_with(" X"))
 }
 
 /// Cgroup directories whose name contains `id`.

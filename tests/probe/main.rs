@@ -26,14 +26,8 @@ fn main() {
 
 fn perform(words: &[&str], fds: &Value) -> io::Result<()> {
     match *words {
-        ["see", ref what @ ..] => {
-            let mut seen = Map::new();
-            for name in what {
-                let value = if *name == "fds" { fds.clone() } else { see::section(name) };
-                seen.insert((*name).to_owned(), value);
-            }
-            say(&Value::Object(seen).to_string())
-        }
+        ["see", ref what @ ..] => say(&seen(what, fds)),
+        ["save", path, ref what @ ..] => fs::write(path, seen(what, fds)),
         ["say", text] => say(text),
         ["complain", text] => writeln!(io::stderr(), "{text}"),
         ["cat"] => {
@@ -62,6 +56,16 @@ fn perform(words: &[&str], fds: &Value) -> io::Result<()> {
         ["notify", message] => notify(message),
         ref other => Err(io::Error::other(format!("unknown command {other:?}"))),
     }
+}
+
+/// The sections called for, as one JSON object.
+fn seen(sections: &[&str], fds: &Value) -> String {
+    let mut seen = Map::new();
+    for name in sections {
+        let value = if *name == "fds" { fds.clone() } else { see::section(name) };
+        seen.insert((*name).to_owned(), value);
+    }
+    Value::Object(seen).to_string()
 }
 
 /// Says `ready`, then a line for each signal that comes, until SIGTERM or SIGINT ends it with code 0.

@@ -111,10 +111,12 @@ fn ps_as_json_is_the_pids() {
 fn ps_counts_processes_of_exec() {
     need_root!();
     let container = Bundle::pausing().running();
-    let exec = container.exec_with(&[], &["/probe", "pause"]).spawn();
+    let mut exec = container.exec_with(&[], &["/probe", "pause"]).spawn();
     assert_eq!(exec.line(), "ready");
     let pids = container.command("ps", &["-f", "json"]).finish().ok().json();
     assert_eq!(pids.as_array().unwrap().len(), 2);
+    exec.signal(libc::SIGTERM);
+    exec.wait();
 }
 
 #[test]

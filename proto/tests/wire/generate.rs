@@ -31,7 +31,7 @@ pub fn plan(u: &mut Unstructured<'_>) -> Result<(InitBuf, Vec<StepBuf>)> {
 }
 
 /// Whether the step stands in one place only.
-fn is_fixed(name: &str) -> bool {
+pub fn is_fixed(name: &str) -> bool {
     ["Version", "Join", "Cgroup", "RaiseLimit", "Clone", "Ready", "Exec"].contains(&name)
 }
 
@@ -72,6 +72,46 @@ pub fn step_bytes(u: &mut Unstructured<'_>, row: &Row) -> Result<Vec<u8>> {
     }
 }
 
+/// A stream whose framing holds while anything in it may be wrong: what bytes that are changed at random rarely come
+/// to, because their lengths no longer fit.
+pub fn framed(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let mut out = raw::message(62000, 1, 1, &init_payload(u)?);
+    out.extend([raw::version(), raw::clone()].concat());
+    while !u.is_empty() {
+        let row = u.choose(TABLE)?;
+        let payload = match row.fields {
+            Fields::Attributes(list) => attributes(u, list)?,
+            Fields::Bulk(..) => bytes(u)?,
+        };
+        let flags = if u.ratio(1, 16)? { u.arbitrary()? } else { 0 };
+        out.extend(raw::message(row.kind, flags, 7, &payload));
+    }
+    out.extend([raw::ready(), raw::exec(), raw::done()].concat());
+    Ok(out)
+}
+
+/// The attributes of one row, now and then with another number or a value of another type.
+fn attributes(u: &mut Unstructured<'_>, list: &[(u16, &str, Type)]) -> Result<Vec<u8>> {
+    let mut payload = Vec::new();
+    for (number, _, kind) in list {
+        let number = if u.ratio(1, 32)? { u.arbitrary()? } else { *number };
+        let value = if u.ratio(1, 16)? { bytes(u)? } else { value(u, *kind)? };
+        payload.extend(raw::attribute(number, &value));
+    }
+    Ok(payload)
+}
+
+fn init_payload(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let mut payload = raw::attribute(27281, &u.arbitrary::<[u8; 4]>()?);
+    for number in 27282..=27290u16 {
+        if u.arbitrary()? {
+            let kind = *u.choose(&[Type::U32, Type::Str, Type::Str, Type::Bytes])?;
+            payload.extend(raw::attribute(number, &value(u, kind)?));
+        }
+    }
+    Ok(payload)
+}
+
 /// The payload of a value of this type.
 fn value(u: &mut Unstructured<'_>, kind: Type) -> Result<Vec<u8>> {
     Ok(match kind {
@@ -87,7 +127,7 @@ fn value(u: &mut Unstructured<'_>, kind: Type) -> Result<Vec<u8>> {
             out
         }
         Type::Words => {
-            let words = u.int_in_range(0..=5)?;
+            let words = u.int_in_range(0..=5)?.min(u.len() / 4);
             u.bytes(4 * words)?.to_vec()
         }
         Type::Bytes => bytes(u)?,

@@ -5,6 +5,7 @@ mod frames;
 mod generate;
 mod golden;
 mod limits;
+mod order;
 mod raw;
 mod refused;
 mod roundtrip;

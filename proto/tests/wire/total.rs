@@ -1,6 +1,6 @@
 //! The readers are total: any bytes give a value or an error, in linear time.
 
-use crate::generate::{CHOICES, plan};
+use crate::generate::{CHOICES, framed, plan};
 use crate::raw;
 use arbitrary::Unstructured;
 use proptest::prelude::*;
@@ -84,6 +84,16 @@ proptest! {
     }
 
     #[test]
+    fn any_contents_in_framing_that_holds_never_panic(choices in prop::collection::vec(any::<u8>(), 0..CHOICES)) {
+        read_all(&framed(&mut Unstructured::new(&choices)).unwrap());
+    }
+}
+
+proptest! {
+    // Each case reads the plan once for each of its bytes.
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
     fn plan_cut_short_anywhere_is_refused(choices in prop::collection::vec(any::<u8>(), CHOICES)) {
         let bytes = bytes_of_a_plan(&choices);
         for end in 0..bytes.len() {
@@ -107,7 +117,7 @@ fn longest_stream_of_small_messages_is_read_in_linear_time() {
     let count = stream.steps().count();
 
     assert_eq!(count, middle.len() / clone_like.len() + 3);
-    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
 }
 
 #[test]
@@ -126,5 +136,5 @@ fn longest_list_of_empty_strings_is_read_in_linear_time() {
 
     assert_eq!(args.count(), MAX_STREAM - frame);
     assert_eq!(args.iter().count(), MAX_STREAM - frame);
-    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
 }

@@ -179,11 +179,11 @@ fn inherit_cpuset(dir: &Dir, mount: &Path) -> Result<()> {
     if dir.path() == mount {
         return Ok(());
     }
+    let Some(parent) = dir.path().parent().map(Dir::new) else { return Ok(()) };
     for file in ["cpuset.cpus", "cpuset.mems"] {
         if !dir.read_named(file)?.trim().is_empty() {
             continue;
         }
-        let Some(parent) = dir.path().parent().map(Dir::new) else { return Ok(()) };
         let mut value = parent.read_named(file)?;
         if value.trim().is_empty() {
             inherit_cpuset(&parent, mount)?;

@@ -37,20 +37,13 @@ pub(super) fn freeze(tree: &Tree) -> Result<()> {
 pub(super) fn thaw(tree: &Tree) -> Result<()> {
     match freezer(tree).ok_or(Error::NoFreezer)? {
         Freezer::V1(dir) => dir.write_named("freezer.state", "THAWED"),
-        Freezer::V2(dir) => {
-            dir.write_named("cgroup.freeze", "0")?;
-            wait(dir, 0)
-        }
+        Freezer::V2(dir) => dir.write_named("cgroup.freeze", "0"),
     }
 }
 
 fn freeze_v2(dir: &Dir) -> Result<()> {
     dir.write_named("cgroup.freeze", "1")?;
-    wait(dir, 1)
-}
-
-fn wait(dir: &Dir, frozen: u64) -> Result<()> {
-    match dir.wait_event("frozen", frozen, LIMIT) {
+    match dir.wait_event("frozen", 1, LIMIT) {
         Ok(true) => Ok(()),
         Ok(false) => Err(Error::FreezeTimeout(dir.path().to_path_buf())),
         Err(errno) => Err(Error::io("read", dir.path().join("cgroup.events"), errno)),

@@ -71,8 +71,11 @@ pub(super) fn write_all(tree: &Tree, settings: &Settings) -> Result<()> {
     }
     let mut later = Vec::new();
     for write in &settings.writes {
-        let Some(hierarchy) = tree.target(write.controller, write.version) else { continue };
-        let dir = &hierarchy.dir;
+        let missing = || Error::NoController {
+            setting: write.setting.clone(),
+            controller: write.controller.to_owned(),
+        };
+        let dir = &tree.target(write.controller, write.version).ok_or_else(missing)?.dir;
         match (dir.write(&write.file, &write.value), &write.otherwise) {
             (Ok(()), _) | (Err(Errno::ENOENT), Otherwise::Skip) => {}
             (Err(Errno::EINVAL), Otherwise::Later) => later.push((dir, write)),

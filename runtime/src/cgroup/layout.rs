@@ -93,9 +93,12 @@ pub struct OwnCgroup {
 }
 
 impl OwnCgroup {
-    /// Reads /proc/self/cgroup.
+    /// Reads /proc/self/cgroup. A kernel without cgroups has no such file, and the caller no cgroup.
     pub fn read() -> Result<Self> {
-        Self::read_file(Path::new("/proc/self/cgroup"))
+        match Self::read_file(Path::new("/proc/self/cgroup")) {
+            Err(e) if e.errno() == Some(nix::errno::Errno::ENOENT) => Ok(Self::default()),
+            result => result,
+        }
     }
 
     /// Reads the cgroup of another process.

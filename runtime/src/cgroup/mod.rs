@@ -1,8 +1,8 @@
 //! The container's cgroup: made, entered, limited, frozen, emptied and removed, on cgroup v2, v1 and hybrid hosts.
 //!
 //! ```text
-//! create:  locate_here ─► Paths ─► Cgroup ─► create ─► dir_fd | join ─► apply
-//! later:   state.json  ─► Paths ─► Cgroup ─► freeze, pids, kill_all, update, remove
+//! create:  locate_here -> Paths -> Cgroup -> create -> dir_fd | join -> apply
+//! later:   state.json  -> Paths -> Cgroup -> freeze, pids, kill_all, update, remove
 //! ```
 //!
 //! [`Paths`] is all that state.json keeps. A [`Cgroup`] made of it does no I/O until it is asked for something, and

@@ -105,7 +105,7 @@ impl Tree {
     /// Who offers a controller, named as in v1 ("" is `unified`, for which a hybrid host doesn't count).
     pub(super) fn version(&self, controller: &str) -> Option<Version> {
         if self.v2_only {
-            return Some(Version::V2);
+            return self.unified().map(|_| Version::V2);
         }
         if controller.is_empty() {
             return None;

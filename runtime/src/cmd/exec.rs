@@ -104,10 +104,6 @@ fn add_capabilities(process: &mut Process, names: &[String]) -> anyhow::Result<(
 
 fn no_capabilities() -> LinuxCapabilities {
     let mut caps = LinuxCapabilities::default();
-    caps.set_bounding(None)
-        .set_effective(None)
-        .set_inheritable(None)
-        .set_permitted(None)
-        .set_ambient(None);
+    caps.set_bounding(None).set_effective(None).set_inheritable(None).set_permitted(None).set_ambient(None);
     caps
 }

@@ -2,7 +2,8 @@
 
 use crate::cgroup::{Layout, OwnCgroup};
 use crate::cli::Global;
-use crate::cli::command::{Plan, PlanFormat};
+use crate::cli::command::Plan;
+use crate::cli::format::PlanFormat;
 use crate::facts::Facts;
 use crate::lifecycle::create::dry_plan;
 use crate::plan::print;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::error::{Error, Problem};
 use super::path::{At, ROOT, quote, suggestion};
 use super::repair;
+use super::strict::Strict;
 
 /// Reads `bundle`/config.json. The types hold; whether the values make sense says [`check`](super::check()).
 pub fn load(bundle: &Path) -> Result<Spec, Error> {
@@ -94,7 +95,9 @@ fn settle_pids(resources: &mut LinuxResources, text: &[u8], pointer: &str) {
 }
 
 fn parse_as<T: Document>(text: &[u8], file: &Path) -> Result<T, Error> {
-    let mut document = match serde_json::from_slice(text) {
+    let mut input = serde_json::Deserializer::from_slice(text);
+    let parsed = T::deserialize(Strict(&mut input)).and_then(|document| input.end().map(|()| document));
+    let mut document = match parsed {
         Ok(document) => document,
         Err(error) if error.is_data() => parse_repaired(text, file)?,
         Err(error) => return Err(syntax(&error, file)),
@@ -111,7 +114,7 @@ fn parse_as<T: Document>(text: &[u8], file: &Path) -> Result<T, Error> {
 fn parse_repaired<T: Document>(text: &[u8], file: &Path) -> Result<T, Error> {
     let mut value: Value = serde_json::from_slice(text).map_err(|error| syntax(&error, file))?;
     T::repair(&mut value);
-    serde_path_to_error::deserialize(&value).map_err(|error| {
+    serde_path_to_error::deserialize(Strict(&value)).map_err(|error| {
         let path: Vec<_> = error.path().iter().collect();
         Error::Value { file: file.into(), problem: in_words(&path, &error.inner().to_string()) }
     })
@@ -184,7 +187,9 @@ fn reworded(message: &str) -> String {
         return format!("unknown value {}: expected one of {}{near}", quote(unknown), names.join(", "));
     }
     let Some((found, expected)) = message.rsplit_once(", expected ") else {
-        return message.into();
+        // oci_spec's own sentences begin with a capital.
+        let mut rest = message.chars();
+        return rest.next().into_iter().flat_map(char::to_lowercase).chain(rest).collect();
     };
     let found =
         found.strip_prefix("invalid type: ").or(found.strip_prefix("invalid value: ")).unwrap_or(found);
@@ -210,12 +215,31 @@ fn unknown_variant(message: &str) -> Option<(&str, &str)> {
 
 /// Runtimes must ignore properties they don't know (config.md, extensibility); a misspelt one is worth a line.
 fn warn_of_unknown_properties<T: Document>(text: &[u8], file: &Path) {
+    for property in unknown_properties::<T>(text) {
+        log::warn!("{}: {property}: unknown property, ignored", file.display());
+    }
+}
+
+fn unknown_properties<T: Document>(text: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
     let mut input = serde_json::Deserializer::from_slice(text);
-    let ignored = |path: serde_ignored::Path<'_>| {
-        log::warn!("{}: {path}: unknown property, ignored", file.display());
-    };
+    let parsed = serde_ignored::deserialize::<_, _, T>(&mut input, |path| {
+        with_ignored(&path, &mut |at| found.push(at.to_string()));
+    });
     // What is wrong with the values was said, or repaired, before.
-    drop(serde_ignored::deserialize::<_, _, T>(&mut input, ignored));
+    drop(parsed);
+    found
+}
+
+/// A path of serde_ignored in ours, then `then` with it.
+fn with_ignored(path: &serde_ignored::Path<'_>, then: &mut dyn FnMut(&At<'_>)) {
+    use serde_ignored::Path::{Map, NewtypeStruct, NewtypeVariant, Root, Seq, Some};
+    match path {
+        Root => then(&ROOT),
+        Seq { parent, index } => with_ignored(parent, &mut |at| then(&at.index(*index))),
+        Map { parent, key } => with_ignored(parent, &mut |at| then(&at.key(key))),
+        Some { parent } | NewtypeStruct { parent } | NewtypeVariant { parent } => with_ignored(parent, then),
+    }
 }
 
 #[cfg(test)]

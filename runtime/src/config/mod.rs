@@ -4,6 +4,7 @@
 //! touching the host. What comes out of both can be compiled into a plan. This module decides nothing.
 //!
 //! - `load`: bytes -> types; `repair` smooths over where `oci_spec` and runc read JSON differently
+//! - `strict`: what serde takes for an object must be one
 //! - `check`: types -> mistakes, each with its JSON path
 //! - `unsupported`: the one table of what skeg refuses for now
 //! - `mount_options`: the one table of mount options
@@ -14,6 +15,7 @@ mod load;
 pub mod mount_options;
 mod path;
 mod repair;
+mod strict;
 mod unsupported;
 
 pub use check::sysctl::proc_path as sysctl_path;

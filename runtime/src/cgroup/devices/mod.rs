@@ -6,6 +6,8 @@ mod v1;
 mod v2;
 
 pub use program::program;
+#[cfg(test)]
+pub use v1::{Change, changes};
 
 pub(super) use v1::apply as apply_v1;
 pub(super) use v2::apply as apply_v2;
@@ -41,12 +43,17 @@ impl Access {
         self.0
     }
 
+    #[cfg(test)]
+    pub(super) fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
     /// What is in this and not in `other`.
     fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 

@@ -1,81 +1,137 @@
 //! The device rules as a program for the kernel's BPF machine (BPF_PROG_TYPE_CGROUP_DEVICE).
 //!
-//! Register 2 holds the kind, 3 the accesses that are still undecided, 4 and 5 major and minor. The rules are asked
-//! from the last to the first; one that matches decides its accesses. A denied access ends the program with 0, and
-//! when nothing is left undecided it ends with 1. See bpf_cgroup_dev_ctx in include/uapi/linux/bpf.h and the
+//! One section for block and one for character devices. In each the rules are asked from the last to the first; one
+//! that matches decides its accesses. A denied access ends the program with 0, and when nothing is left undecided it
+//! ends with 1. The kernel's verifier, not the program, is what takes time, and it pays by the branch: so there is
+//! one for a rule, with major and minor in one register. See bpf_cgroup_dev_ctx in include/uapi/linux/bpf.h and the
 //! instruction set in Documentation/bpf/standardization/.
 
-use super::{Access, Kind, Rule};
+use super::{Access, Kind, Nodes, Rule};
 
 const LOAD_WORD: u8 = 0x61; // LDX | MEM | W
-const MOV_REG: u8 = 0xbc; // ALU | MOV | X
+const LOAD_IMMEDIATE: u8 = 0x18; // LD | IMM | DW, two instructions wide
+const COPY: u8 = 0xbf; // ALU64 | MOV | X
 const MOV: u8 = 0xb4; // ALU | MOV | K
 const AND: u8 = 0x54; // ALU | AND | K
 const SHIFT_RIGHT: u8 = 0x74; // ALU | RSH | K
+const SHIFT_LEFT: u8 = 0x67; // ALU64 | LSH | K
+const OR: u8 = 0x4f; // ALU64 | OR | X
+const JUMP_EQ: u8 = 0x16; // JMP32 | JEQ | K
 const JUMP_NE: u8 = 0x56; // JMP32 | JNE | K
 const JUMP_SET: u8 = 0x46; // JMP32 | JSET | K
-const JUMP: u8 = 0x05; // JMP | JA
+const JUMP_EQ_REG: u8 = 0x1d; // JMP | JEQ | X
+const JUMP_NE_REG: u8 = 0x5d; // JMP | JNE | X
 const EXIT: u8 = 0x95; // JMP | EXIT
 
-/// `BPF_DEVCG_DEV_BLOCK` and `BPF_DEVCG_DEV_CHAR`.
-const BLOCK: u32 = 1;
-const CHAR: u32 = 2;
+/// Register 0 is the answer, and before that a scratch register.
+const SCRATCH: u8 = 0;
+const CONTEXT: u8 = 1;
+const KIND: u8 = 2;
+/// The accesses that are still undecided.
+const LEFT: u8 = 3;
+const MAJOR: u8 = 4;
+const MINOR: u8 = 5;
+/// Major and minor: the upper and the lower half.
+const NUMBER: u8 = 6;
 
-/// Compiles `rules`; the last one that says something decides, and silence denies.
-pub fn program(rules: &[Rule]) -> Vec<u64> {
-    // What stands before a rule about everything is never asked.
-    let start = rules.iter().rposition(|rule| matches!(rule, Rule::All { .. }));
-    let (default, rules) = match start {
-        Some(start) => {
-            (rules.get(start).is_some_and(Rule::allow), rules.get(start + 1..).unwrap_or_default())
-        }
-        None => (false, rules),
-    };
+/// `BPF_DEVCG_DEV_BLOCK`; everything else is `BPF_DEVCG_DEV_CHAR`.
+const BLOCK: u32 = 1;
+
+/// Compiles `rules`; the last one that says something decides, and silence denies. `None` if the rules are too many
+/// for the reach of a jump, which is some eight thousand.
+pub fn program(rules: &[Rule]) -> Option<Vec<u64>> {
+    let block = section(rules, Kind::Block)?;
     let mut code = vec![
-        insn(LOAD_WORD, 3, 1, 0, 0),
-        insn(MOV_REG, 2, 3, 0, 0),
-        insn(AND, 2, 0, 0, 0xffff),
-        insn(SHIFT_RIGHT, 3, 0, 0, 16),
-        insn(LOAD_WORD, 4, 1, 0, 4),
-        insn(LOAD_WORD, 5, 1, 0, 8),
+        insn(LOAD_WORD, LEFT, CONTEXT, 0, 0),
+        insn(COPY, KIND, LEFT, 0, 0),
+        insn(AND, KIND, 0, 0, 0xffff),
+        insn(SHIFT_RIGHT, LEFT, 0, 0, 16),
+        insn(LOAD_WORD, MAJOR, CONTEXT, 4, 0),
+        insn(LOAD_WORD, MINOR, CONTEXT, 8, 0),
+        insn(COPY, NUMBER, MAJOR, 0, 0),
+        insn(SHIFT_LEFT, NUMBER, 0, 0, 32),
+        insn(OR, NUMBER, MINOR, 0, 0),
+        insn(JUMP_NE, KIND, 0, i16::try_from(block.len()).ok()?, BLOCK),
     ];
+    code.extend(block);
+    code.extend(section(rules, Kind::Char)?);
+    Some(code)
+}
+
+/// An instruction, and whether it jumps to one of the answers at the section's end.
+type Draft = (u64, Option<bool>);
+
+/// The rules for one kind of device.
+fn section(rules: &[Rule], kind: Kind) -> Option<Vec<u64>> {
+    let mut default = false;
+    let mut drafts = Vec::new();
     for rule in rules.iter().rev() {
-        code.extend(block(rule));
+        match *rule {
+            Rule::Some { nodes, .. } if nodes.kind != kind => {}
+            // About every device and access: what stands before it is never asked, and may not be in the program,
+            // because the kernel refuses dead code.
+            Rule::Some { allow, nodes: Nodes { major: None, minor: None, .. }, access: Access::ALL }
+            | Rule::All { allow } => {
+                default = allow;
+                break;
+            }
+            Rule::Some { allow, nodes, access } => drafts.extend(ask(allow, nodes, access)),
+        }
+    }
+    // The answers: the default, which is fallen into, and the other one.
+    let end = drafts.len();
+    let asked = |answer: bool| drafts.iter().any(|(_, jump)| *jump == Some(answer));
+    let other = asked(!default).then(|| answer(!default));
+    let mut code = Vec::with_capacity(end + 4);
+    for (at, (insn, jump)) in drafts.iter().enumerate() {
+        let distance = match jump {
+            None => 0,
+            Some(answer) => end - at - 1 + if *answer == default { 0 } else { 2 },
+        };
+        code.push(insn | u64::from(u16::try_from(i16::try_from(distance).ok()?).ok()?) << 16);
     }
     code.extend(answer(default));
+    code.extend(other.into_iter().flatten());
+    Some(code)
+}
+
+/// One rule. Goes on behind it unless it has decided.
+fn ask(allow: bool, nodes: Nodes, access: Access) -> Vec<Draft> {
+    if access == Access::ALL {
+        return test(nodes, true, 0, Some(allow));
+    }
+    let decide: Vec<Draft> = if allow {
+        vec![(insn(AND, LEFT, 0, 0, !access.bits()), None), (insn(JUMP_EQ, LEFT, 0, 0, 0), Some(true))]
+    } else {
+        vec![(insn(JUMP_SET, LEFT, 0, 0, access.bits()), Some(false))]
+    };
+    // At most two instructions are jumped over.
+    let over = i16::try_from(decide.len()).unwrap_or(0);
+    let mut code = test(nodes, false, over, None);
+    code.extend(decide);
     code
 }
 
-/// One rule: falls through to the next one's block unless it has decided.
-fn block(rule: &Rule) -> Vec<u64> {
-    let Rule::Some { allow, nodes, access } = *rule else { return Vec::new() };
-    let kind = match nodes.kind {
-        Kind::Block => BLOCK,
-        Kind::Char => CHAR,
+/// Jumps if the device is one of `nodes` (or, with `equal` false, if it isn't): to an answer, or `over` so many
+/// instructions. All devices need no test.
+fn test(nodes: Nodes, equal: bool, over: i16, to: Option<bool>) -> Vec<Draft> {
+    let one = |register, value| {
+        let jump = if equal { JUMP_EQ } else { JUMP_NE };
+        vec![(insn(jump, register, 0, over, value), to)]
     };
-    let tests = [Some((2, kind)), nodes.major.map(|major| (4, major)), nodes.minor.map(|minor| (5, minor))];
-    let tests: Vec<_> = tests.into_iter().flatten().collect();
-    let decide = match (allow, access) {
-        (_, Access::ALL) => answer(allow).to_vec(),
-        (true, some) => {
-            let rest = !some.bits();
-            let mut code = vec![insn(AND, 3, 0, 0, rest), insn(JUMP_NE, 3, 0, 2, 0)];
-            code.extend(answer(true));
-            code
+    match (nodes.major, nodes.minor) {
+        (None, None) => Vec::new(),
+        (Some(major), None) => one(MAJOR, major),
+        (None, Some(minor)) => one(MINOR, minor),
+        (Some(major), Some(minor)) => {
+            let jump = if equal { JUMP_EQ_REG } else { JUMP_NE_REG };
+            vec![
+                (insn(LOAD_IMMEDIATE, SCRATCH, 0, 0, minor), None),
+                (insn(0, 0, 0, 0, major), None),
+                (insn(jump, NUMBER, SCRATCH, over, 0), to),
+            ]
         }
-        (false, some) => {
-            let mut code = vec![insn(JUMP_SET, 3, 0, 1, some.bits()), insn(JUMP, 0, 0, 2, 0)];
-            code.extend(answer(false));
-            code
-        }
-    };
-    // A test that fails jumps behind the block.
-    let length = tests.len() + decide.len();
-    let jumps = tests.iter().enumerate().map(|(index, (register, value))| {
-        let over = i16::try_from(length - index - 1).unwrap_or(i16::MAX);
-        insn(JUMP_NE, *register, 0, over, *value)
-    });
-    jumps.chain(decide).collect()
+    }
 }
 
 /// `return allow`.

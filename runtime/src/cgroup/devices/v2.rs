@@ -10,6 +10,14 @@ use std::os::fd::OwnedFd;
 /// Makes `rules` hold in the cgroup and nothing else. `fresh` says that we have just made the cgroup, so that no
 /// program can be there.
 pub(crate) fn apply(dir: &Dir, rules: &[Rule], fresh: bool) -> Result<()> {
+    match replace(dir, rules, fresh) {
+        // Who may not use bpf(2) has not been able to forbid anything either.
+        Err(e) if e.is_permission() && allows_all(rules) => Ok(()),
+        result => result,
+    }
+}
+
+fn replace(dir: &Dir, rules: &[Rule], fresh: bool) -> Result<()> {
     let refused = |op: &str, errno: Errno| {
         Error::io(format!("linux.resources.devices: {op} (BPF_CGROUP_DEVICE)"), dir.path(), errno)
     };
@@ -26,7 +34,8 @@ pub(crate) fn apply(dir: &Dir, rules: &[Rule], fresh: bool) -> Result<()> {
     if old.is_empty() && allow_all {
         return Ok(());
     }
-    let program = sys::prog_load(&program(rules)).map_err(|errno| refused("BPF_PROG_LOAD", errno))?;
+    let code = program(rules).ok_or_else(|| Error::setting("linux.resources.devices", "too many rules"))?;
+    let program = sys::prog_load(&code).map_err(|errno| refused("BPF_PROG_LOAD", errno))?;
     // One program is replaced in one step, so that there is no moment without rules.
     let replaced = match old.as_slice() {
         [one] => Some(one),

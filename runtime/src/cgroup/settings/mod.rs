@@ -6,6 +6,9 @@ mod cpu;
 mod memory;
 mod others;
 
+#[cfg(test)]
+pub use cpu::weight as cpu_weight;
+
 use super::error::{Error, Result};
 use oci_spec::runtime::LinuxResources;
 

@@ -77,6 +77,15 @@ fn only_known_capabilities_remain() {
 }
 
 #[test]
+fn unknown_properties_are_found_where_they_are() {
+    let text = br#"{"linux": {"namespaces": [{"type": "pid", "foo": [1]}]}, "a.b": {"c": 1}, "annotations": {"x": "y"}}"#;
+    assert_eq!(unknown_properties::<Spec>(text), ["linux.namespaces[0].foo", "[\"a.b\"]"]);
+    for (file, text) in fixtures() {
+        assert_eq!(unknown_properties::<Spec>(&text), Vec::<String>::new(), "{}", file.display());
+    }
+}
+
+#[test]
 fn a_missing_file_is_told_in_runcs_words() {
     let error = load(Path::new("/nonexistent")).unwrap_err();
     assert_eq!(error.to_string(), "JSON specification file config.json not found");
@@ -179,9 +188,9 @@ fn is_refused(text: &[u8]) -> bool {
     true
 }
 
-/// `cargo test --release -p skeg --lib config -- --ignored --nocapture` measures.
+/// `cargo test --release -p skeg --lib config -- --nocapture` measures; other builds have nothing to measure.
+#[cfg(not(debug_assertions))]
 #[test]
-#[ignore = "a measurement, only meaningful in release builds"]
 fn loading_and_checking_docker_s_configuration_is_fast() {
     let (_, text) = fixtures().into_iter().find(|(file, _)| file.ends_with("docker-default.json")).unwrap();
     let best = |work: &mut dyn FnMut()| {
