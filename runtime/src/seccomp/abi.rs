@@ -23,6 +23,8 @@ pub(super) struct Abi {
     pub(super) big_endian: bool,
     pub(super) multiplexers: Option<Multiplexers>,
     table: Table,
+    /// Where the numbers start.
+    first: u32,
 }
 
 /// Calls the visitor for every system call of an architecture.
@@ -35,12 +37,17 @@ macro_rules! table {
             // Not Sysno::iter(): it leaves out the last one.
             for id in Sysno::first().id()..=Sysno::last().id() {
                 if let Some(call) = Sysno::new(id as usize) {
-                    visit(call.name(), id as u32);
+                    let name = call.name();
+                    // `break` is a keyword in Rust.
+                    visit(name.strip_prefix("r#").unwrap_or(name), id as u32);
                 }
             }
         }
     };
 }
+
+/// The calls that are newer than the tables. All architectures have them at the same place.
+const NEWER: [(&str, u32); 2] = [("listns", 470), ("rseq_slice_yield", 471)];
 
 /// Bits of `AUDIT_ARCH_*`.
 const WIDE: u32 = 0x8000_0000;
@@ -52,19 +59,27 @@ impl Abi {
         // The values of SCMP_ARCH_* are those of AUDIT_ARCH_*, but for x32, which the kernel calls x86_64.
         let token = arch as u32;
         let audit = if arch == Arch::ScmpArchX32 { Arch::ScmpArchX86_64 as u32 } else { token };
+        let first = match arch {
+            Arch::ScmpArchX32 => X32_BIT,
+            Arch::ScmpArchMips | Arch::ScmpArchMipsel => 4000,
+            Arch::ScmpArchMips64 | Arch::ScmpArchMipsel64 => 5000,
+            _ => 0,
+        };
+        // socketcall(2) and ipc(2) stand at the same place wherever they are.
+        let multiplexers = Some(Multiplexers { socketcall: first + 102, ipc: first + 117 });
         let (table, multiplexers): (Table, _) = match arch {
             Arch::ScmpArchX86_64 => (table!(x86_64), None),
             Arch::ScmpArchX32 => (x32, None),
-            Arch::ScmpArchX86 => (table!(x86), multiplexers(0)),
-            Arch::ScmpArchAarch64 => (table!(aarch64), None),
+            Arch::ScmpArchX86 => (table!(x86), multiplexers),
+            Arch::ScmpArchAarch64 => (aarch64, None),
             Arch::ScmpArchArm => (arm, None),
-            Arch::ScmpArchMips | Arch::ScmpArchMipsel => (table!(mips), multiplexers(4000)),
-            Arch::ScmpArchMips64 | Arch::ScmpArchMipsel64 => (table!(mips64), None),
-            Arch::ScmpArchPpc => (table!(powerpc), multiplexers(0)),
-            Arch::ScmpArchPpc64 | Arch::ScmpArchPpc64le => (table!(powerpc64), multiplexers(0)),
-            Arch::ScmpArchS390x => (table!(s390x), multiplexers(0)),
+            Arch::ScmpArchMips | Arch::ScmpArchMipsel => (table!(mips), multiplexers),
+            Arch::ScmpArchMips64 | Arch::ScmpArchMipsel64 => (mips64, None),
+            Arch::ScmpArchPpc => (table!(powerpc), multiplexers),
+            Arch::ScmpArchPpc64 | Arch::ScmpArchPpc64le => (table!(powerpc64), multiplexers),
+            Arch::ScmpArchS390x => (table!(s390x), multiplexers),
             Arch::ScmpArchRiscv64 => (table!(riscv64), None),
-            Arch::ScmpArchLoongarch64 => (table!(loongarch64), None),
+            Arch::ScmpArchLoongarch64 => (loongarch64, None),
             Arch::ScmpArchNative
             | Arch::ScmpArchMips64n32
             | Arch::ScmpArchMipsel64n32
@@ -82,18 +97,42 @@ impl Abi {
             big_endian: token & LITTLE_ENDIAN == 0,
             multiplexers,
             table,
+            first,
         })
     }
 
     /// Calls `visit` with the name and the number of every system call.
     pub(super) fn each_call(&self, visit: &mut dyn FnMut(&'static str, u32)) {
-        (self.table)(visit)
+        (self.table)(visit);
+        for (name, number) in NEWER {
+            visit(name, self.first + number);
+        }
     }
 }
 
-/// socketcall(2) and ipc(2) have the same numbers everywhere, but for where the numbers start.
-fn multiplexers(first: u32) -> Option<Multiplexers> {
-    Some(Multiplexers { socketcall: first + 102, ipc: first + 117 })
+/// What the crate's tables of aarch64 and loongarch64 get wrong: there newfstatat(2) has the name that 32-bit
+/// architectures give it, and the calls with 64-bit time that only those have are there.
+fn generic64(table: Table, visit: &mut dyn FnMut(&'static str, u32)) {
+    table(&mut |name, number| match (name, number) {
+        ("fstatat", _) => visit("newfstatat", number),
+        (_, 403..=423) => {}
+        _ => visit(name, number),
+    });
+}
+
+fn aarch64(visit: &mut dyn FnMut(&'static str, u32)) {
+    generic64(table!(aarch64), visit);
+}
+
+fn loongarch64(visit: &mut dyn FnMut(&'static str, u32)) {
+    generic64(table!(loongarch64), visit);
+}
+
+fn mips64(visit: &mut dyn FnMut(&'static str, u32)) {
+    let table: Table = table!(mips64);
+    table(visit);
+    // Missing in the crate's table.
+    visit("set_mempolicy_home_node", 5450);
 }
 
 /// The calls of arch/arm/include/uapi/asm/unistd.h that stand beside the table.

@@ -40,7 +40,11 @@ impl Case {
         let bits = if wide { u64::MAX } else { u64::from(u32::MAX) };
         let conditions = conditions
             .iter()
-            .map(|condition| Condition { mask: condition.mask & bits, value: condition.value & bits, ..*condition })
+            .map(|condition| Condition {
+                mask: condition.mask & bits,
+                value: condition.value & bits,
+                ..*condition
+            })
             // No bit to compare: met by all calls.
             .filter(|condition| condition.mask != 0)
             .collect();
@@ -53,7 +57,7 @@ impl Case {
             .iter()
             .map(|condition| {
                 let (kind, value) = match (condition.compare, condition.holds) {
-                    (Compare::Equal, _) => (0, !condition.value),
+                    (Compare::Equal | Compare::MaskedEqual, _) => (0, !condition.value),
                     (_, false) => (1, condition.value),
                     (_, true) => (2, !condition.value),
                 };

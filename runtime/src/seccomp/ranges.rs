@@ -100,7 +100,9 @@ pub(super) fn ranges(profile: &Profile<'_>, section: &Section) -> Result<Vec<Ran
             add(profile, abi, &numbers, rule, &mut calls)?;
         }
         let highest = numbers.iter().filter_map(Numbers::highest).max();
-        if profile.unknown_is_enosys && let Some(highest) = highest {
+        if profile.unknown_is_enosys
+            && let Some(highest) = highest
+        {
             background.newest(abi, highest);
         }
     }

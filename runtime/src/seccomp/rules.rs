@@ -24,8 +24,9 @@ const EPERM: u32 = 1;
 /// How an argument is compared. The other operators of the profile are these with the outcome turned around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Compare {
-    /// With the mask applied to both sides.
     Equal,
+    /// With the mask applied to both sides.
+    MaskedEqual,
     Greater,
     GreaterOrEqual,
 }
@@ -74,8 +75,8 @@ impl<'a> Profile<'a> {
         if default == LinuxSeccompAction::ScmpActNotify {
             return Err(Error::NotifyByDefault);
         }
-        let default_action = action(default, seccomp.default_errno_ret())
-            .map_err(|value| Error::DefaultErrno { value })?;
+        let default_action =
+            action(default, seccomp.default_errno_ret()).map_err(|value| Error::DefaultErrno { value })?;
         let mut profile = Self {
             default_action,
             // A tracer, or who reads the log, is there to see new calls. As runc's patchbpf.
@@ -109,8 +110,8 @@ impl<'a> Profile<'a> {
             }
         }
         self.listener |= notify && !names.is_empty();
-        let action = action(syscall.action(), syscall.errno_ret())
-            .map_err(|value| Error::Errno { entry, value })?;
+        let action =
+            action(syscall.action(), syscall.errno_ret()).map_err(|value| Error::Errno { entry, value })?;
         let args = syscall.args().as_deref().unwrap_or_default();
         let mut conditions = Vec::with_capacity(args.len());
         for (index, arg) in args.iter().enumerate() {
@@ -180,7 +181,8 @@ fn action(action: LinuxSeccompAction, errno: Option<u32>) -> Result<u32, u32> {
 
 fn condition(arg: &LinuxSeccompArg) -> Condition {
     let (compare, holds) = match arg.op() {
-        LinuxSeccompOperator::ScmpCmpEq | LinuxSeccompOperator::ScmpCmpMaskedEq => (Compare::Equal, true),
+        LinuxSeccompOperator::ScmpCmpEq => (Compare::Equal, true),
+        LinuxSeccompOperator::ScmpCmpMaskedEq => (Compare::MaskedEqual, true),
         LinuxSeccompOperator::ScmpCmpNe => (Compare::Equal, false),
         LinuxSeccompOperator::ScmpCmpGt => (Compare::Greater, true),
         LinuxSeccompOperator::ScmpCmpLe => (Compare::Greater, false),
@@ -188,9 +190,7 @@ fn condition(arg: &LinuxSeccompArg) -> Condition {
         LinuxSeccompOperator::ScmpCmpLt => (Compare::GreaterOrEqual, false),
     };
     let (mask, value) = match arg.op() {
-        LinuxSeccompOperator::ScmpCmpMaskedEq => {
-            (arg.value(), arg.value_two().unwrap_or(0) & arg.value())
-        }
+        LinuxSeccompOperator::ScmpCmpMaskedEq => (arg.value(), arg.value_two().unwrap_or(0) & arg.value()),
         _ => (u64::MAX, arg.value()),
     };
     Condition { arg: arg.index() as u32, compare, holds, mask, value }
