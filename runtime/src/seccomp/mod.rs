@@ -95,7 +95,8 @@ pub fn compile(seccomp: &LinuxSeccomp, host: &Host) -> Result<Filter, Error> {
 /// The system calls known for an architecture, with their numbers. `None`: no table of it, or `SCMP_ARCH_NATIVE`.
 pub fn calls(arch: Arch) -> Option<Vec<(&'static str, u32)>> {
     let mut calls = Vec::new();
-    Abi::of(arch)?.each_call(&mut |name, number| calls.push((name, number)));
+    Abi::of(arch)?
+        .each_call(&mut |name, number| calls.extend(str::from_utf8(name).map(|name| (name, number))));
     Some(calls)
 }
 

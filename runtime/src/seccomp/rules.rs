@@ -1,6 +1,7 @@
 //! The profile, checked: what each entry says, before it is known which numbers its names have.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompOperator};
 
@@ -56,6 +57,28 @@ pub(super) struct Rule {
     pub(super) conditions: Vec<Condition>,
 }
 
+/// FNV-1a: every name of every architecture is looked up, and names are short. That who writes the profile could make it
+/// slow to compile is no attack: they can write a long one.
+pub(super) struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// A checked profile.
 pub(super) struct Profile<'a> {
     /// `SECCOMP_RET_*`.
@@ -66,7 +89,7 @@ pub(super) struct Profile<'a> {
     pub(super) listener: bool,
     /// The rules that say something else than the default, in the profile's order.
     pub(super) rules: Vec<Rule>,
-    names: HashMap<&'a str, usize>,
+    names: HashMap<&'a [u8], usize, BuildHasherDefault<Fnv>>,
 }
 
 impl<'a> Profile<'a> {
@@ -88,7 +111,7 @@ impl<'a> Profile<'a> {
             ),
             listener: false,
             rules: Vec::new(),
-            names: HashMap::new(),
+            names: HashMap::default(),
         };
         for (entry, syscall) in seccomp.syscalls().iter().flatten().enumerate() {
             profile.add(entry, syscall)?;
@@ -105,7 +128,7 @@ impl<'a> Profile<'a> {
                 "write" if notify => return Err(Error::NotifyWrite { entry, name }),
                 text => {
                     let next = self.names.len();
-                    names.push(*self.names.entry(text).or_insert(next));
+                    names.push(*self.names.entry(text.as_bytes()).or_insert(next));
                 }
             }
         }
@@ -140,7 +163,7 @@ impl<'a> Profile<'a> {
     }
 
     /// The index of a name that the profile has.
-    pub(super) fn name(&self, name: &str) -> Option<usize> {
+    pub(super) fn name(&self, name: &[u8]) -> Option<usize> {
         self.names.get(name).copied()
     }
 
@@ -150,8 +173,9 @@ impl<'a> Profile<'a> {
     }
 
     /// The name with this index.
-    pub(super) fn name_of(&self, index: usize) -> &'a str {
-        self.names.iter().find(|(_, at)| **at == index).map_or("", |(name, _)| name)
+    pub(super) fn name_of(&self, index: usize) -> String {
+        let name = self.names.iter().find(|(_, at)| **at == index).map_or(&[][..], |(name, _)| *name);
+        String::from_utf8_lossy(name).into_owned()
     }
 }
 
