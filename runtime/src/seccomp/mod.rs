@@ -15,6 +15,9 @@
 //! - several rules with conditions on one call: libseccomp merges them into one tree, loses parts of some, and may
 //!   compare one argument with the value meant for another. Here each rule means what it says; decision.rs has the order.
 //!
+//! There is no table, and so an error, for n32 of MIPS, 31-bit s390, PA-RISC, 68000 and SuperH. Nor can a filter have
+//! architectures of both byte orders: libseccomp refuses that as well.
+//!
 //! No I/O here.
 
 mod abi;
