@@ -24,6 +24,7 @@ use interpreter::Call;
 use libseccomp::Libseccomp;
 use oci_spec::runtime::{Arch, LinuxSeccomp, LinuxSeccompAction};
 use random::Random;
+use serde_json::json;
 use skeg::seccomp::{self, Host};
 
 const X32_BIT: u32 = 0x4000_0000;
@@ -256,6 +257,38 @@ fn shrink(mut profile: LinuxSeccomp, mut fails: impl FnMut(&LinuxSeccomp) -> boo
         if fails(&shorter) { profile = shorter } else { at += 1 }
     }
     profile
+}
+
+/// Where rules overlap and libseccomp merges them well, the same one wins.
+#[test]
+fn the_same_one_of_overlapping_rules_wins() {
+    let Some(mut oracle) = Libseccomp::start() else { return };
+    let overlaps = [
+        [(0, "EQ", 7), (1, "EQ", 7), (2, "EQ", 7)],
+        [(0, "GE", 5), (0, "GE", 7), (0, "EQ", 7)],
+        [(0, "LE", 9), (0, "LT", 8), (0, "GE", 6)],
+        [(3, "NE", 1), (0, "GT", 6), (2, "EQ", 7)],
+    ];
+    for (overlap, turn) in overlaps.into_iter().flat_map(|overlap| (0..3).map(move |turn| (overlap, turn))) {
+        let mut rules: Vec<_> = overlap
+            .into_iter()
+            .zip(["ERRNO", "TRAP", "KILL_PROCESS"])
+            .map(|((index, op, value), action)| {
+                let args = json!([{ "index": index, "value": value, "op": format!("SCMP_CMP_{op}") }]);
+                json!({ "names": ["read"], "action": format!("SCMP_ACT_{action}"), "args": args })
+            })
+            .collect();
+        rules.rotate_left(turn);
+        let profile = json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules });
+        let profile: LinuxSeccomp = serde_json::from_value(profile).unwrap();
+        let archs = [Arch::ScmpArchX86_64];
+        let theirs = interpreter::decode(&oracle.compile(&profile, &archs).unwrap(), false);
+        let ours = seccomp::compile(&profile, &Host { arch: archs[0] }).unwrap();
+        let ours = interpreter::decode(&ours.program, false);
+        let call = Call { nr: 0, arch: audit(archs[0]), args: [7; 6] };
+        let decided = |program| interpreter::run(program, &call, false).unwrap().0;
+        assert_eq!(decided(&ours), decided(&theirs), "{overlap:?}, rotated by {turn}");
+    }
 }
 
 /// Docker follows the kernel closely: a name that none of our tables has is a call that we don't know yet.
