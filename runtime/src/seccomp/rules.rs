@@ -1,0 +1,195 @@
+//! The profile, checked: what each entry says, before it is known which numbers its names have.
+
+use std::collections::HashMap;
+
+use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompOperator};
+
+use super::Error;
+
+// linux/seccomp.h: SECCOMP_RET_*.
+const KILL_PROCESS: u32 = 0x8000_0000;
+/// `SECCOMP_RET_KILL_THREAD`.
+pub(super) const KILL_THREAD: u32 = 0;
+const TRAP: u32 = 0x0003_0000;
+/// `SECCOMP_RET_ERRNO`; the lower 16 bits are the errno.
+pub(super) const ERRNO: u32 = 0x0005_0000;
+const USER_NOTIF: u32 = 0x7fc0_0000;
+const TRACE: u32 = 0x7ff0_0000;
+const LOG: u32 = 0x7ffc_0000;
+const ALLOW: u32 = 0x7fff_0000;
+
+/// The value of `ERRNO` and `TRACE` where the profile has none.
+const EPERM: u32 = 1;
+
+/// How an argument is compared. The other operators of the profile are these with the outcome turned around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Compare {
+    /// With the mask applied to both sides.
+    Equal,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// One entry of `args`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Condition {
+    /// Which argument, 0 to 5.
+    pub(super) arg: u32,
+    pub(super) compare: Compare,
+    /// Whether the comparison must hold; otherwise it must fail.
+    pub(super) holds: bool,
+    pub(super) mask: u64,
+    pub(super) value: u64,
+}
+
+/// What one entry of `syscalls` says about each of its names.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    /// Index in `syscalls`.
+    pub(super) entry: usize,
+    /// Indices in [`Profile::names`].
+    pub(super) names: Vec<usize>,
+    /// `SECCOMP_RET_*`.
+    pub(super) action: u32,
+    /// All must be met. By argument, each at most once.
+    pub(super) conditions: Vec<Condition>,
+}
+
+/// A checked profile.
+pub(super) struct Profile<'a> {
+    /// `SECCOMP_RET_*`.
+    pub(super) default_action: u32,
+    /// Whether a call that is newer than the profile gets `ENOSYS`.
+    pub(super) unknown_is_enosys: bool,
+    /// Whether a rule hands calls to a listener.
+    pub(super) listener: bool,
+    /// The rules that say something else than the default, in the profile's order.
+    pub(super) rules: Vec<Rule>,
+    names: HashMap<&'a str, usize>,
+}
+
+impl<'a> Profile<'a> {
+    pub(super) fn new(seccomp: &'a LinuxSeccomp) -> Result<Self, Error> {
+        let default = seccomp.default_action();
+        if default == LinuxSeccompAction::ScmpActNotify {
+            return Err(Error::NotifyByDefault);
+        }
+        let default_action =
+            action(default, seccomp.default_errno_ret()).map_err(|value| Error::DefaultErrno { value })?;
+        let mut profile = Self {
+            default_action,
+            // A tracer, or who reads the log, is there to see new calls. As runc's patchbpf.
+            unknown_is_enosys: !matches!(
+                default,
+                LinuxSeccompAction::ScmpActAllow
+                    | LinuxSeccompAction::ScmpActLog
+                    | LinuxSeccompAction::ScmpActTrace
+            ),
+            listener: false,
+            rules: Vec::new(),
+            names: HashMap::new(),
+        };
+        for (entry, syscall) in seccomp.syscalls().iter().flatten().enumerate() {
+            profile.add(entry, syscall)?;
+        }
+        Ok(profile)
+    }
+
+    fn add(&mut self, entry: usize, syscall: &'a oci_spec::runtime::LinuxSyscall) -> Result<(), Error> {
+        let notify = syscall.action() == LinuxSeccompAction::ScmpActNotify;
+        let mut names = Vec::with_capacity(syscall.names().len());
+        for (name, text) in syscall.names().iter().enumerate() {
+            match text.as_str() {
+                "" => return Err(Error::EmptyName { entry, name }),
+                "write" if notify => return Err(Error::NotifyWrite { entry, name }),
+                text => {
+                    let next = self.names.len();
+                    names.push(*self.names.entry(text).or_insert(next));
+                }
+            }
+        }
+        self.listener |= notify && !names.is_empty();
+        let action =
+            action(syscall.action(), syscall.errno_ret()).map_err(|value| Error::Errno { entry, value })?;
+        let args = syscall.args().as_deref().unwrap_or_default();
+        let mut conditions = Vec::with_capacity(args.len());
+        for (index, arg) in args.iter().enumerate() {
+            if arg.index() > 5 {
+                return Err(Error::Index { entry, arg: index, index: arg.index() });
+            }
+            conditions.push(condition(arg));
+        }
+        if action == self.default_action {
+            return Ok(());
+        }
+        conditions.sort_by_key(|condition| condition.arg);
+        // As runc: who names an argument twice means one or the other.
+        if conditions.windows(2).any(|pair| matches!(pair, [a, b] if a.arg == b.arg)) {
+            let alternatives = conditions_in_order(args);
+            self.rules.extend(alternatives.map(|condition| Rule {
+                entry,
+                names: names.clone(),
+                action,
+                conditions: vec![condition],
+            }));
+        } else {
+            self.rules.push(Rule { entry, names, action, conditions });
+        }
+        Ok(())
+    }
+
+    /// The index of a name that the profile has.
+    pub(super) fn name(&self, name: &str) -> Option<usize> {
+        self.names.get(name).copied()
+    }
+
+    /// How many names there are.
+    pub(super) fn name_count(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The name with this index.
+    pub(super) fn name_of(&self, index: usize) -> &'a str {
+        self.names.iter().find(|(_, at)| **at == index).map_or("", |(name, _)| name)
+    }
+}
+
+fn conditions_in_order(args: &[LinuxSeccompArg]) -> impl Iterator<Item = Condition> {
+    args.iter().map(condition)
+}
+
+/// The value that a filter returns for `action`, or an errno that is too large for it.
+///
+/// `errnoRet` beside any other action than `ERRNO` and `TRACE` is ignored, as runc does.
+fn action(action: LinuxSeccompAction, errno: Option<u32>) -> Result<u32, u32> {
+    let with_errno = |action| match errno.unwrap_or(EPERM) {
+        errno @ 0..=0xffff => Ok(action | errno),
+        errno => Err(errno),
+    };
+    match action {
+        LinuxSeccompAction::ScmpActKill | LinuxSeccompAction::ScmpActKillThread => Ok(KILL_THREAD),
+        LinuxSeccompAction::ScmpActKillProcess => Ok(KILL_PROCESS),
+        LinuxSeccompAction::ScmpActTrap => Ok(TRAP),
+        LinuxSeccompAction::ScmpActErrno => with_errno(ERRNO),
+        LinuxSeccompAction::ScmpActNotify => Ok(USER_NOTIF),
+        LinuxSeccompAction::ScmpActTrace => with_errno(TRACE),
+        LinuxSeccompAction::ScmpActLog => Ok(LOG),
+        LinuxSeccompAction::ScmpActAllow => Ok(ALLOW),
+    }
+}
+
+fn condition(arg: &LinuxSeccompArg) -> Condition {
+    let (compare, holds) = match arg.op() {
+        LinuxSeccompOperator::ScmpCmpEq | LinuxSeccompOperator::ScmpCmpMaskedEq => (Compare::Equal, true),
+        LinuxSeccompOperator::ScmpCmpNe => (Compare::Equal, false),
+        LinuxSeccompOperator::ScmpCmpGt => (Compare::Greater, true),
+        LinuxSeccompOperator::ScmpCmpLe => (Compare::Greater, false),
+        LinuxSeccompOperator::ScmpCmpGe => (Compare::GreaterOrEqual, true),
+        LinuxSeccompOperator::ScmpCmpLt => (Compare::GreaterOrEqual, false),
+    };
+    let (mask, value) = match arg.op() {
+        LinuxSeccompOperator::ScmpCmpMaskedEq => (arg.value(), arg.value_two().unwrap_or(0) & arg.value()),
+        _ => (u64::MAX, arg.value()),
+    };
+    Condition { arg: arg.index() as u32, compare, holds, mask, value }
+}

@@ -1,0 +1,1 @@
+//! Small profiles, golden; errors; limits.
