@@ -4,8 +4,23 @@ use crate::frame::DecodeError;
 use byteorder::{ByteOrder, NativeEndian};
 use core::ffi::CStr;
 
+/// The types, as data: for those who walk `step::TABLE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Type {
+    U32,
+    U64,
+    Bool,
+    Str,
+    List,
+    Words,
+    Bytes,
+}
+
 /// A type on the wire: how it is read in place and, for the runtime, how it is owned and written.
 pub trait Field {
+    /// Which one it is.
+    const TYPE: Type;
     /// The value, borrowed from the stream.
     type Ref<'a>: Copy + core::fmt::Debug + PartialEq;
     /// The value, owned.
@@ -116,6 +131,7 @@ impl<'a> WordList<'a> {
 }
 
 impl Field for U32 {
+    const TYPE: Type = Type::U32;
     type Ref<'a> = u32;
     fn read(payload: &[u8]) -> Result<u32, DecodeError> {
         let bytes: &[u8; 4] = payload.try_into().map_err(|_| DecodeError::BadValue)?;
@@ -138,6 +154,7 @@ impl Field for U32 {
 }
 
 impl Field for U64 {
+    const TYPE: Type = Type::U64;
     type Ref<'a> = u64;
     fn read(payload: &[u8]) -> Result<u64, DecodeError> {
         let bytes: &[u8; 8] = payload.try_into().map_err(|_| DecodeError::BadValue)?;
@@ -160,6 +177,7 @@ impl Field for U64 {
 }
 
 impl Field for Bool {
+    const TYPE: Type = Type::Bool;
     type Ref<'a> = bool;
     fn read(payload: &[u8]) -> Result<bool, DecodeError> {
         match payload {
@@ -185,6 +203,7 @@ impl Field for Bool {
 }
 
 impl Field for Str {
+    const TYPE: Type = Type::Str;
     type Ref<'a> = &'a CStr;
     fn read(payload: &[u8]) -> Result<&CStr, DecodeError> {
         CStr::from_bytes_with_nul(payload).map_err(|_| DecodeError::BadValue)
@@ -206,6 +225,7 @@ impl Field for Str {
 }
 
 impl Field for List {
+    const TYPE: Type = Type::List;
     type Ref<'a> = Strings<'a>;
     fn read(payload: &[u8]) -> Result<Strings<'_>, DecodeError> {
         match payload.last() {
@@ -230,6 +250,7 @@ impl Field for List {
 }
 
 impl Field for Words {
+    const TYPE: Type = Type::Words;
     type Ref<'a> = WordList<'a>;
     fn read(payload: &[u8]) -> Result<WordList<'_>, DecodeError> {
         match payload.chunks_exact(4).remainder() {
@@ -254,6 +275,7 @@ impl Field for Words {
 }
 
 impl Field for Bytes {
+    const TYPE: Type = Type::Bytes;
     type Ref<'a> = &'a [u8];
     fn read(payload: &[u8]) -> Result<&[u8], DecodeError> {
         Ok(payload)

@@ -28,6 +28,23 @@ pub const GIDMAP_PATH: u16 = 27289;
 /// `clock secs nanos` lines.
 pub const TIME_OFFSETS: u16 = 27290;
 
+/// The name of an attribute of INIT.
+pub fn attribute_name(number: u16) -> Option<&'static str> {
+    Some(match number {
+        CLONE_FLAGS => "CLONE_FLAGS",
+        NS_PATHS => "NS_PATHS",
+        UIDMAP => "UIDMAP",
+        GIDMAP => "GIDMAP",
+        SETGROUP => "SETGROUP",
+        OOM_SCORE_ADJ => "OOM_SCORE_ADJ",
+        ROOTLESS_EUID => "ROOTLESS_EUID",
+        UIDMAP_PATH => "UIDMAP_PATH",
+        GIDMAP_PATH => "GIDMAP_PATH",
+        TIME_OFFSETS => "TIME_OFFSETS",
+        _ => return None,
+    })
+}
+
 /// The bootstrap message, borrowed from the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Init<'a> {

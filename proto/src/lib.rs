@@ -31,6 +31,8 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "std")]
+pub mod dump;
 pub mod failure;
 pub mod field;
 pub mod frame;

@@ -4,7 +4,7 @@
 //! value (argv, env, BPF ...), because an attribute's length is only 16 bits wide. A bulk message fills a register
 //! that the next step which needs it uses.
 
-use crate::field::{Bool, Bytes, Field, List, Str, U32, U64, Words};
+use crate::field::{Bool, Bytes, Field, List, Str, Type, U32, U64, Words};
 use crate::frame::{DecodeError, Message};
 
 macro_rules! steps {
@@ -14,7 +14,6 @@ macro_rules! steps {
     ) => {
         /// One instruction, borrowed from the stream. A field without a line of its own is what its name says.
         #[derive(Clone, Copy, Debug, PartialEq)]
-        #[allow(missing_docs)]
         #[allow(missing_docs)]
         pub enum Step<'a> {
             $( $(#[$doc])* $name { $( $(#[$fdoc])* $field: <$ty as Field>::Ref<'a>, )* }, )*
@@ -58,6 +57,20 @@ macro_rules! steps {
                 }
             }
         }
+
+        /// The table as data, for those who walk it: dumps, tests, fuzzing.
+        pub const TABLE: &[Row] = &[
+            $( Row {
+                kind: $kind,
+                name: stringify!($name),
+                fields: Fields::Attributes(&[ $( ($number, stringify!($field), <$ty as Field>::TYPE), )* ]),
+            }, )*
+            $( Row {
+                kind: $bkind,
+                name: stringify!($bname),
+                fields: Fields::Bulk(stringify!($bfield), <$bty as Field>::TYPE),
+            }, )*
+        ];
 
         /// The name of a message type.
         pub fn kind_name(kind: u16) -> Option<&'static str> {
@@ -144,6 +157,26 @@ macro_rules! steps {
             }
         }
     };
+}
+
+/// One message type of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// `nlmsg_type`.
+    pub kind: u16,
+    /// The step's name.
+    pub name: &'static str,
+    /// What the message carries.
+    pub fields: Fields,
+}
+
+/// The fields of one message type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fields {
+    /// Attributes: number, name and type, in the order in which they are written.
+    Attributes(&'static [(u16, &'static str, Type)]),
+    /// One value as the payload: its name and type.
+    Bulk(&'static str, Type),
 }
 
 /// What a step's message carries.
@@ -341,9 +374,14 @@ steps! {
             /// The group.
             2 gid: U32,
         }
-        /// Reports READY, then waits for `start`.
+        /// HOME in the register Env becomes the user's home of the container's /etc/passwd, or "/".
+        Home = 62035 {
+            /// The user.
+            1 uid: U32,
+        }
+        /// Reports READY and waits for START: the runtime has written down what `delete` needs. Then waits for `start`.
         Ready = 62034 {
-            /// A FIFO to read one byte from; NO_FD: wait for START on the sync socket.
+            /// A FIFO to read one byte from, after the sync socket is closed; NO_FD: go on after START.
             1 fifo: U32,
         }
 

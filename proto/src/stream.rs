@@ -1,6 +1,6 @@
 //! A whole, validated stream. Nothing in it is executed before all of it has been checked.
 
-use crate::frame::{DONE, DecodeError, HEADER_LEN, Message};
+use crate::frame::{DONE, DecodeError, Message};
 use crate::init::Init;
 use crate::step::Step;
 use crate::{MAX_STREAM, VERSION};
@@ -71,7 +71,8 @@ fn check_steps(mut rest: &[u8]) -> Result<(), DecodeError> {
         rest = after;
         if message.kind == DONE {
             return match (part, after) {
-                (Part::End, []) if message.payload.len() <= HEADER_LEN => Ok(()),
+                (Part::End, []) if message.payload.is_empty() => Ok(()),
+                (Part::End, []) => Err(DecodeError::BadLength),
                 (Part::End, _) => Err(DecodeError::Trailing),
                 _ => Err(DecodeError::Order),
             };

@@ -9,8 +9,8 @@
 //!                                |-------------> HooksDone
 //!                                |<------------- Console     with the pty's master, SCM_RIGHTS
 //!                                |<------------- Ready
-//!                                |-------------> Start       only where no FIFO is waited on
-//!                                |<------------- (end of file: exec)
+//!                                |-------------> Start       the state is on disk
+//!                                |<------------- (end of file: waits on the FIFO, or execs)
 //!   Failed, from either process, ends it.
 //! ```
 
@@ -66,7 +66,7 @@ pub enum ToNsexec {
     MapWritten,
     /// The hooks have run.
     HooksDone,
-    /// Exec now.
+    /// Go on: the state is written.
     Start,
 }
 

@@ -7,6 +7,8 @@ use netlink_packet_core::{DefaultNla, Emitable, NLM_F_REQUEST, NetlinkBuffer};
 use std::ffi::CString;
 use std::vec::Vec;
 
+pub use crate::dump::annotate;
+
 /// The longest payload of an attribute: its length field is 16 bits wide and counts its header.
 pub const MAX_ATTRIBUTE: usize = u16::MAX as usize - 4;
 
@@ -34,7 +36,9 @@ impl std::fmt::Display for WriteError {
         match self {
             Self::AttributeTooLong { message, attribute, length } => {
                 let message_name = crate::step::kind_name(*message).unwrap_or("INIT");
-                let name = crate::step::attribute_name(*message, *attribute).unwrap_or("attribute");
+                let name = crate::step::attribute_name(*message, *attribute)
+                    .or_else(|| init::attribute_name(*attribute))
+                    .unwrap_or("attribute");
                 write!(f, "{message_name}.{name} of {length} bytes is longer than {MAX_ATTRIBUTE} bytes")
             }
             Self::StreamTooLong { length } => {

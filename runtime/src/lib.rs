@@ -4,8 +4,18 @@
 
 pub mod cgroup;
 pub mod cli;
+pub mod cmd;
 pub mod config;
+pub mod console;
 pub mod container;
+pub mod errno;
+pub mod facts;
+pub mod hooks;
+pub mod launch;
+pub mod lifecycle;
 pub mod logging;
 pub mod namespaces;
+pub mod notify;
+pub mod plan;
 pub mod seccomp;
+mod sys;

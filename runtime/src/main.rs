@@ -1,2 +1,90 @@
-//! skeg.
-fn main() {}
+//! The `skeg` binary: read the command line, do it, report the one error there may be.
+//!
+//! Single-threaded, and nothing is set up that the command at hand doesn't need: callers run skeg four times for
+//! each container.
+
+use skeg::cli::{self, Command, Global, Program, Request};
+use skeg::{cmd, logging};
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::{env, io};
+
+fn main() -> ExitCode {
+    let mut args = env::args_os();
+    let program = Program::new(args.next().as_deref());
+    let args: Vec<OsString> = args.collect();
+    let (global, args) = match cli::global(&program, &args) {
+        Ok(Request::Run(parsed)) => parsed,
+        Ok(Request::Print(text)) => return print(&text),
+        Err(error) => {
+            print(error.stdout().unwrap_or_default());
+            logging::report_early_error(&error.to_string());
+            return ExitCode::from(error.exit_code());
+        }
+    };
+    if let Err(error) = logging::init(&global) {
+        logging::report_early_error(&error.to_string());
+        return ExitCode::FAILURE;
+    }
+    match cli::command(&program, &args) {
+        Ok(Request::Run(command)) => run(&program, &global, &command),
+        Ok(Request::Print(text)) => print(&text),
+        Err(error) => {
+            print(error.stdout().unwrap_or_default());
+            logging::report_error(&global, &error.to_string());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Does the command. An error is told with runc's prefix, which says what failed; exec has an exit code of its own, so
+/// that callers can tell skeg's failure from the program's.
+fn run(program: &Program, global: &Global, command: &Command) -> ExitCode {
+    match dispatch(global, command) {
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        Err(error) => {
+            let name = &program.name;
+            let (prefix, code) = match command {
+                Command::Create(_) => (format!("{name} create failed: "), 1),
+                Command::Run(_) => (format!("{name} run failed: "), 1),
+                Command::Exec(_) => ("exec failed: ".to_owned(), 255),
+                _ => (String::new(), 1),
+            };
+            logging::report_error(global, &format!("{prefix}{error:#}"));
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn dispatch(global: &Global, command: &Command) -> anyhow::Result<i32> {
+    if global.systemd_cgroup {
+        anyhow::bail!("--systemd-cgroup: the systemd cgroup driver is not part of this version of skeg");
+    }
+    match command {
+        Command::Create(args) => cmd::create::run(global, args),
+        Command::Delete(args) => cmd::delete::run(global, args),
+        Command::Exec(args) => cmd::exec::run(global, args),
+        Command::Features(_) => cmd::features::run().map(|()| 0),
+        Command::Kill(args) => cmd::kill::run(global, args),
+        Command::List(args) => cmd::list::run(global, args).map(|()| 0),
+        Command::Pause(args) => cmd::pause::run(global, args),
+        Command::Plan(args) => cmd::plan::run(global, args),
+        Command::Ps(args) => cmd::ps::run(global, args).map(|()| 0),
+        Command::Resume(args) => cmd::resume::run(global, args),
+        Command::Run(args) => cmd::run::run(global, args),
+        Command::Spec(args) => cmd::spec::run(args).map(|()| 0),
+        Command::Start(args) => cmd::start::run(global, args),
+        Command::State(args) => cmd::state::run(global, args).map(|()| 0),
+        Command::Try(args) => cmd::throw_away::run(global, args),
+        Command::Update(args) => cmd::update::run(global, args),
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    let mut stdout = io::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}

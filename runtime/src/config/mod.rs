@@ -1,1 +1,25 @@
-//! To be written.
+//! config.json: read it, and say everything that is wrong with it.
+//!
+//! [`load`] turns the bundle's text into `oci_spec`'s types; [`check`] finds every mistake that shows without
+//! touching the host. What comes out of both can be compiled into a plan. This module decides nothing.
+//!
+//! - `load`: bytes -> types; `repair` smooths over where `oci_spec` and runc read JSON differently
+//! - `strict`: what serde takes for an object must be one
+//! - `check`: types -> mistakes, each with its JSON path
+//! - `unsupported`: the one table of what skeg refuses for now
+//! - `mount_options`: the one table of mount options
+
+mod check;
+mod error;
+mod load;
+pub mod mount_options;
+mod path;
+mod repair;
+mod strict;
+mod unsupported;
+
+pub use check::sysctl::proc_path as sysctl_path;
+pub use check::{Context, check, check_process, check_resources};
+pub use error::{Error, Errors, Problem};
+pub use load::{load, parse, parse_process, parse_resources};
+pub use mount_options::{Bind, MountOptions};

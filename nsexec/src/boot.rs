@@ -1,0 +1,162 @@
+//! The order in which a container starts. Start reading here: every other module is called from this file, and each
+//! line of `run`, `first` and `container` is one stage.
+
+use crate::fault::{At, During, Fault};
+use crate::input;
+use crate::join;
+use crate::namespaces::{self, Setgroups, TimeOffsets};
+use crate::report;
+use crate::steps::{self, Container};
+use crate::sync::Sync;
+use crate::sys::process::{NEWTIME, NEWUSER};
+use crate::sys::{self, BorrowedFd, Errno};
+use core::convert::Infallible;
+use core::ffi::CStr;
+use skeg_proto::sync::ToRuntime;
+use skeg_proto::{Failure, Op, Stage, Step, Stream};
+
+/// Comes back only to complain.
+type Run = Result<Infallible, Failure>;
+
+/// Executes the plan that the pipe with the number `base` holds; `base` + 1 is the socket to the runtime.
+pub fn boot(base: u32) -> ! {
+    let sync = Sync::new(base.saturating_add(1));
+    let failure = match run(base, &sync) {
+        Err(failure) => failure,
+    };
+    report::fail(&sync, &failure)
+}
+
+/// Leaves without a word: what a panic comes to.
+pub fn abandon() -> ! {
+    sys::process::exit(127)
+}
+
+/// It was not started by the runtime: there is no socket to say so.
+pub fn usage() -> ! {
+    if let Ok(stderr) = sys::file::named(2) {
+        // Where stderr is closed, the exit status says it as well.
+        let _ = sys::file::write(stderr, b"nsexec is started by skeg, not by hand\n");
+    }
+    sys::process::exit(127)
+}
+
+fn run(pipe: u32, sync: &Sync) -> Run {
+    // Before anything else: every byte of the plan is read and checked before the first call that changes anything.
+    let stream = input::read(pipe).at(Stage::Input, 0)?;
+    sys::process::set_name(c"nsexec").during(Op::Prctl).at(Stage::Host, 0)?;
+    // Before any namespace is joined or made: it needs the host's privileges, and the host's /proc.
+    let offsets = host(&stream)?;
+    // Before the clone: setns(2) of a PID namespace means the children only.
+    let joined = join(&stream)?;
+    // The container's process is made, and this one leaves.
+    first(&stream, sync, offsets, joined)
+}
+
+/// The rest of the first process, and where the second one begins.
+fn first(stream: &Stream<'_>, sync: &Sync, offsets: Option<TimeOffsets<'_>>, joined: bool) -> Run {
+    let init = &stream.init;
+    let mut flags = init.clone_flags;
+    if let Some(offsets) = offsets {
+        // A time namespace belongs to a user namespace, and its clocks can be set only until somebody is in it: both
+        // have to be there before the clone.
+        if flags & NEWUSER != 0 {
+            namespaces::create_user().at(Stage::Clone, 0)?;
+            namespaces::map_users(sync, init, joined).at(Stage::UserMap, 0)?;
+        }
+        offsets.create().at(Stage::Clone, 0)?;
+        flags &= !(NEWTIME | NEWUSER);
+    }
+    let (number, cgroup) = cgroup(stream)?;
+    match namespaces::clone(flags, cgroup).at(Stage::Clone, number)? {
+        Some(pid) => {
+            sync.send(&ToRuntime::Created { pid }).at(Stage::Clone, number)?;
+            sys::process::exit(0)
+        }
+        None => container(stream, sync, flags & NEWUSER != 0, joined),
+    }
+}
+
+/// The container's process, from its first instruction to the program's.
+fn container(stream: &Stream<'_>, sync: &Sync, map: bool, joined: bool) -> Run {
+    // Before the runtime is asked for anything: the process has left the session of whoever called the runtime.
+    sys::process::setsid().during(Op::Setsid).at(Stage::Clone, 0)?;
+    if map {
+        // Before every other namespace: an unmapped user would own what they create.
+        namespaces::map_users(sync, &stream.init, joined).at(Stage::UserMap, 0)?;
+    }
+    namespaces::unshare_rest(stream.init.clone_flags).at(Stage::Unshare, 0)?;
+    // The steps up to READY build the container; those after it turn this process into the container's program.
+    let mut container = Container::new(sync);
+    let mut stage = Stage::Setup;
+    for (number, step) in stream.steps().skip_while(before_clone).skip(1) {
+        container.execute(&step).at(stage, number)?;
+        if let Step::Ready { .. } = step {
+            stage = Stage::Start;
+        }
+    }
+    // `Stream::read` lets a stream end in nothing but Exec.
+    Err(Fault::new(Op::Exec, Errno::NOSYS).at(Stage::Start, 0))
+}
+
+fn before_clone((_, step): &(u32, Step<'_>)) -> bool {
+    !matches!(step, Step::Clone {})
+}
+
+/// What needs the host's privileges and the host's /proc.
+fn host<'a>(stream: &Stream<'a>) -> Result<Option<TimeOffsets<'a>>, Failure> {
+    if let Some(score) = stream.init.oom_score_adj {
+        // While this process is dumpable: afterwards the file belongs to root, and the user may not write it.
+        set_oom_score(score).at(Stage::Host, 0)?;
+    }
+    for (number, step) in stream.steps().take_while(before_clone) {
+        if let Step::RaiseLimit { resource, hard } = step {
+            steps::raise_limit(resource, hard).at(Stage::Host, number)?;
+        }
+    }
+    TimeOffsets::open(&stream.init).at(Stage::Host, 0)
+}
+
+fn set_oom_score(score: &CStr) -> crate::fault::Result<()> {
+    use sys::file::{self, Open};
+    let file = file::openat(sys::CWD, c"/proc/self/oom_score_adj", Open::WRONLY, 0).during(Op::Open)?;
+    file::write(file, score.to_bytes()).during(Op::Write).map(drop)
+}
+
+/// Joins what INIT and the steps name. Whether there was anything.
+fn join(stream: &Stream<'_>) -> Result<bool, Failure> {
+    let joins =
+        || stream.steps().take_while(before_clone).filter(|(_, step)| matches!(step, Step::Join { .. }));
+    let paths = stream.init.ns_paths.filter(|paths| !paths.is_empty());
+    if paths.is_none() && joins().next().is_none() {
+        return Ok(false);
+    }
+    // Before the first setns: whoever is in there already must not ptrace this process, which holds the host's
+    // descriptors (CVE-2016-9962). It stays so until the exec.
+    sys::process::set_dumpable(false).during(Op::Prctl).at(Stage::Join, 0)?;
+    let setgroups = Setgroups::of(&stream.init);
+    if let Some(paths) = paths {
+        join::paths(paths, setgroups).at(Stage::Join, 0)?;
+    }
+    for (number, step) in joins() {
+        if let Step::Join { pidfd, namespaces } = step {
+            join::process(pidfd, namespaces, setgroups).at(Stage::Join, number)?;
+        }
+    }
+    Ok(true)
+}
+
+/// The number of the Clone step, and the cgroup that the new process is made in.
+fn cgroup(stream: &Stream<'_>) -> Result<(u32, Option<BorrowedFd<'static>>), Failure> {
+    let mut cgroup = None;
+    for (number, step) in stream.steps() {
+        match step {
+            Step::Cgroup { fd } => {
+                cgroup = Some(sys::file::named(fd).during(Op::Clone).at(Stage::Clone, number)?);
+            }
+            Step::Clone {} => return Ok((number, cgroup)),
+            _ => {}
+        }
+    }
+    Ok((0, cgroup))
+}

@@ -1,0 +1,119 @@
+//! Creating namespaces, and becoming root in a user namespace.
+
+use crate::fault::{During, Fault, Result};
+use crate::sync::Sync;
+use crate::sys::file::{self, Open};
+use crate::sys::process::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
+use crate::sys::{self, BorrowedFd, Errno, OwnedFd};
+use skeg_proto::sync::{ToNsexec, ToRuntime};
+use skeg_proto::{Init, Op};
+
+/// Whether the caller's supplementary groups are dropped when the process becomes root in a user namespace.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Setgroups {
+    /// INIT says that setgroups(2) stays allowed.
+    Must,
+    /// The runtime is privileged, so nothing has denied it but perhaps whoever made the namespace.
+    May,
+    /// An unprivileged user can only make a namespace that denies it (user_namespaces(7)).
+    Denied,
+}
+
+impl Setgroups {
+    /// As INIT has it.
+    pub fn of(init: &Init<'_>) -> Self {
+        match (init.setgroups, init.rootless_euid) {
+            (true, _) => Self::Must,
+            (false, false) => Self::May,
+            (false, true) => Self::Denied,
+        }
+    }
+}
+
+/// A new time namespace's clocks, to be set before the first process enters it.
+pub struct TimeOffsets<'a> {
+    file: OwnedFd,
+    lines: &'a [u8],
+}
+
+impl<'a> TimeOffsets<'a> {
+    /// Opens /proc/self/timens_offsets, if INIT asks for offsets: after a mount namespace is joined, and once this
+    /// process is no longer dumpable, it could not be opened any more.
+    pub fn open(init: &Init<'a>) -> Result<Option<Self>> {
+        match init.time_offsets.map(|text| text.to_bytes()) {
+            Some(lines) if init.clone_flags & NEWTIME != 0 && !lines.is_empty() => {
+                let file = file::openat(sys::CWD, c"/proc/self/timens_offsets", Open::WRONLY, 0);
+                Ok(Some(Self { file: file.during(Op::Open)?, lines }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Makes the time namespace, which this process's children will be in, and sets its clocks.
+    pub fn create(self) -> Result<()> {
+        sys::process::unshare(NEWTIME).map_err(|errno| Fault::new(Op::Unshare, errno).with(NEWTIME))?;
+        write_all_at_once(&self.file, self.lines)
+    }
+}
+
+/// A file of procfs takes what it is given in one write(2).
+fn write_all_at_once(file: &OwnedFd, bytes: &[u8]) -> Result<()> {
+    match file::write(file, bytes).during(Op::Write)? {
+        count if count == bytes.len() => Ok(()),
+        _ => Err(Fault::new(Op::Write, Errno::IO)),
+    }
+}
+
+/// Makes the user namespace in this process: only where a time namespace has to be set up inside it before the clone.
+pub fn create_user() -> Result<()> {
+    sys::process::unshare(NEWUSER).map_err(|errno| Fault::new(Op::Unshare, errno).with(NEWUSER))
+}
+
+/// The one clone3(2). The new process's pid, or None in the new process.
+pub fn clone(namespaces: u32, cgroup: Option<BorrowedFd<'_>>) -> Result<Option<u32>> {
+    sys::process::clone_sibling(namespaces & (NEWUSER | NEWPID | NEWTIME), cgroup).during(Op::Clone)
+}
+
+/// Has the runtime write the mappings of the new user namespace that this process is in, and becomes root in it.
+/// `hidden`: the process has joined namespaces, and others in them must not reach it (CVE-2016-9962).
+pub fn map_users(sync: &Sync, init: &Init<'_>, hidden: bool) -> Result<()> {
+    // /proc/PID/uid_map of a process that is not dumpable belongs to root: an unprivileged runtime could not write it.
+    sys::process::set_dumpable(true).during(Op::Prctl)?;
+    sync.send(&ToRuntime::MapWanted)?;
+    sync.expect(ToNsexec::MapWritten)?;
+    if hidden {
+        sys::process::set_dumpable(false).during(Op::Prctl)?;
+    }
+    become_root(Setgroups::of(init))
+}
+
+/// Becomes root in the user namespace that this process has just entered. One that maps no id 0 leaves it the ids it
+/// has: its capabilities are those of the namespace anyway.
+pub fn become_root(setgroups: Setgroups) -> Result<()> {
+    if setgroups != Setgroups::Denied {
+        match sys::cred::setgroups(&[]) {
+            Err(Errno::PERM) if setgroups == Setgroups::May => {}
+            done => done.during(Op::Setgroups)?,
+        }
+    }
+    unless_unmapped(sys::cred::setgid(0)).during(Op::Setgid)?;
+    unless_unmapped(sys::cred::setuid(0)).during(Op::Setuid)
+}
+
+fn unless_unmapped(result: sys::Result<()>) -> sys::Result<()> {
+    match result {
+        Err(Errno::INVAL) => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes the other namespaces, after the mapping: what they create (mqueue, sysfs, proc) shall belong to a mapped user.
+/// The cgroup namespace last, from inside the cgroup, which becomes its root.
+pub fn unshare_rest(namespaces: u32) -> Result<()> {
+    for group in [namespaces & (NEWNS | NEWIPC | NEWUTS | NEWNET), namespaces & NEWCGROUP] {
+        if group != 0 {
+            sys::process::unshare(group).map_err(|errno| Fault::new(Op::Unshare, errno).with(group))?;
+        }
+    }
+    Ok(())
+}

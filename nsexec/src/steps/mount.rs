@@ -1,0 +1,163 @@
+//! Mounts of the container. Each is made detached and attached to a target that was opened before.
+
+use super::Container;
+use crate::fault::{During, Fault, Result};
+use crate::inside::{self, Kind, Symlinks, Target};
+use crate::sys::file::{self, Open};
+use crate::sys::{self, Errno, OwnedFd, mount as kernel};
+use crate::text::{Path, octal};
+use core::ffi::CStr;
+use skeg_proto::Op;
+use skeg_proto::field::{Strings, WordList};
+
+/// Where something is mounted.
+pub struct Place<'a> {
+    /// Inside the root; made when missing.
+    pub target: &'a CStr,
+    /// MS_* flags to apply one after the other.
+    pub propagation: WordList<'a>,
+    /// Whether any symlink on the way is refused.
+    pub no_symlinks: bool,
+}
+
+/// A new instance of a file system.
+pub struct Filesystem<'a> {
+    /// Its name.
+    pub fstype: &'a CStr,
+    /// Its "source"; empty: none.
+    pub source: &'a CStr,
+    /// `key` or `key=value`.
+    pub options: Strings<'a>,
+    /// MOUNT_ATTR_*.
+    pub attr_set: u64,
+    /// Whether its root takes the mode of the directory that it covers.
+    pub keep_mode: bool,
+}
+
+/// MOUNT_ATTR_* to set and to clear.
+#[derive(Clone, Copy)]
+pub struct Change {
+    /// To set.
+    pub set: u64,
+    /// To clear.
+    pub clear: u64,
+}
+
+/// A file or directory of the host.
+pub struct Bind<'a> {
+    /// Its path on the host.
+    pub source: &'a CStr,
+    /// With what is mounted below it.
+    pub recursive: bool,
+    /// For the top mount.
+    pub top: Change,
+    /// For every mount of the tree.
+    pub tree: Change,
+}
+
+/// Mounts a new instance of a file system.
+pub fn filesystem(container: &mut Container<'_>, place: &Place<'_>, new: &Filesystem<'_>) -> Result<()> {
+    // Before the file system is made: most starts that fail, fail here, and its mode may be taken from the target.
+    let target = place.open(container, Kind::Directory(0o755))?;
+    let context = kernel::fsopen(new.fstype).during(Op::Fsopen)?;
+    if !new.source.is_empty() {
+        kernel::fsconfig_string(&context, c"source", new.source).during(Op::OpenSource)?;
+    }
+    for (position, option) in (0u32..).zip(new.options.iter()) {
+        configure(&context, option).during(Op::Fsconfig).map_err(|fault| fault.with(position))?;
+    }
+    if new.keep_mode && target.existed {
+        let mode = file::stat(&target.fd).during(Op::Statx)?.stx_mode;
+        let mode = octal(u32::from(mode));
+        kernel::fsconfig_string(&context, c"mode", mode.as_c_str()).during(Op::Chmod)?;
+    }
+    kernel::fsconfig_create(&context).during(Op::FsCreate)?;
+    let mount = kernel::fsmount(&context, new.attr_set).during(Op::Fsmount)?;
+    place.attach(&mount, &target)?;
+    keep(container, new, mount);
+    Ok(())
+}
+
+/// Passes one option, `key` or `key=value`.
+fn configure(context: &OwnedFd, option: &CStr) -> sys::Result<()> {
+    let bytes = option.to_bytes_with_nul();
+    match bytes.iter().position(|byte| *byte == b'=') {
+        None => kernel::fsconfig_flag(context, option),
+        Some(equals) => {
+            let key = Path::of(bytes.get(..equals).unwrap_or(&[]))?;
+            let value = bytes.get(equals.saturating_add(1)..).unwrap_or(&[]);
+            let value = CStr::from_bytes_with_nul(value).map_err(|_| Errno::INVAL)?;
+            kernel::fsconfig_string(context, key.as_c_str(), value)
+        }
+    }
+}
+
+/// Remembers the mounts that later steps trust more than a path: sysctls, labels and the console go through these.
+fn keep(container: &mut Container<'_>, new: &Filesystem<'_>, mount: OwnedFd) {
+    // A procfs that can't be written to, or that has only the processes (subset=pid), is of no use for a sysctl.
+    let whole = new.options.count() == 0 && new.attr_set & kernel::RDONLY == 0;
+    match new.fstype.to_bytes() {
+        b"proc" if whole && container.procfs.is_none() => container.procfs = Some(mount),
+        b"devpts" if container.devpts.is_none() => container.devpts = Some(mount),
+        _ => {}
+    }
+}
+
+/// Mounts a file or directory of the host.
+pub fn bind(container: &mut Container<'_>, place: &Place<'_>, bind: &Bind<'_>) -> Result<()> {
+    let tree = kernel::open_tree_clone(sys::CWD, bind.source, bind.recursive).during(Op::OpenSource)?;
+    let directory = file::is_directory(&file::stat(&tree).during(Op::Statx)?);
+    let target = place.open(container, if directory { Kind::Directory(0o755) } else { Kind::File })?;
+    // Before it is attached: nobody ever sees it without its attributes.
+    if bind.tree.set | bind.tree.clear != 0 {
+        kernel::set_attributes(&tree, true, bind.tree.set, bind.tree.clear).during(Op::SetAttributes)?;
+    }
+    change_top(&tree, bind.top)?;
+    place.attach(&tree, &target)
+}
+
+/// Changes one mount. In a user namespace the kernel locks what the host has set (EPERM, mount_namespaces(7)): a
+/// flag that is then only asked to be cleared stays, as in runc, and those to be set are set.
+fn change_top(mount: &OwnedFd, change: Change) -> Result<()> {
+    if change.set | change.clear == 0 {
+        return Ok(());
+    }
+    match kernel::set_attributes(mount, false, change.set, change.clear) {
+        Err(Errno::PERM) if change.clear != 0 => {
+            // Access times can only be set where they are cleared in the same call.
+            kernel::set_attributes(mount, false, change.set & !kernel::ATIME, 0).during(Op::SetAttributes)
+        }
+        done => done.during(Op::SetAttributes),
+    }
+}
+
+impl Place<'_> {
+    fn open(&self, container: &mut Container<'_>, kind: Kind) -> Result<Target> {
+        inside::ensure(container.root()?, self.target, kind, Symlinks::unless(self.no_symlinks))
+    }
+
+    fn attach(&self, mount: &OwnedFd, target: &Target) -> Result<()> {
+        kernel::move_mount(mount, &target.fd).during(Op::MoveMount)?;
+        for flags in self.propagation.iter() {
+            kernel::set_propagation(mount, flags).during(Op::Propagation)?;
+        }
+        Ok(())
+    }
+}
+
+/// Changes a mount inside the root.
+pub fn set_attributes(
+    container: &mut Container<'_>,
+    path: &CStr,
+    change: Change,
+    recursive: bool,
+) -> Result<()> {
+    let mount = inside::open(container.root()?, path, Open::PATH, Symlinks::Follow).during(Op::OpenTarget)?;
+    if !recursive {
+        return change_top(&mount, change);
+    }
+    match kernel::set_attributes(&mount, true, change.set, change.clear) {
+        Err(errno) => Err(Fault::new(Op::SetAttributes, errno)),
+        Ok(()) => Ok(()),
+    }
+}

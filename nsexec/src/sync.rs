@@ -1,0 +1,69 @@
+//! nsexec's end of the conversation with the runtime (`skeg_proto::sync`).
+
+use crate::fault::{During, Fault, Result};
+use crate::sys::{self, BorrowedFd, Errno};
+use core::cell::Cell;
+use skeg_proto::Op;
+use skeg_proto::sync::{FRAME_LEN, ToNsexec, ToRuntime};
+
+/// The socket to the runtime, for as long as the runtime listens.
+pub struct Sync {
+    number: u32,
+    open: Cell<bool>,
+}
+
+impl Sync {
+    /// The socket of this number.
+    pub fn new(number: u32) -> Self {
+        Self { number, open: Cell::new(true) }
+    }
+
+    /// Whether the runtime can still be told something.
+    pub fn is_open(&self) -> bool {
+        self.open.get()
+    }
+
+    /// Sends a frame. EPIPE: the runtime is gone.
+    pub fn send(&self, message: &ToRuntime) -> Result<()> {
+        sys::socket::send(self.socket()?, &message.frame()).during(Op::Send).map(drop)
+    }
+
+    /// Sends a frame with a descriptor attached.
+    pub fn send_fd(&self, message: &ToRuntime, fd: BorrowedFd<'_>) -> Result<()> {
+        sys::socket::send_fd(self.socket()?, &message.frame(), fd).during(Op::Send).map(drop)
+    }
+
+    /// Waits for the runtime to say this, and nothing else. Where the runtime is gone there is nobody to report to and
+    /// nothing to go on for: it ends the process.
+    pub fn expect(&self, wanted: ToNsexec) -> Result<()> {
+        // One byte more than a frame shows that a datagram is not one.
+        let mut bytes = [0; FRAME_LEN + 1];
+        let filled = loop {
+            match sys::socket::receive(self.socket()?, &mut bytes) {
+                Ok(0) | Err(Errno::CONNRESET) => sys::process::exit(1),
+                Err(Errno::INTR) => {}
+                other => break other.during(Op::Receive)?,
+            }
+        };
+        match ToNsexec::read(bytes.get(..filled).unwrap_or(&[])) {
+            Ok(message) if message == wanted => Ok(()),
+            Ok(_) => Err(Fault::new(Op::Peer, Errno::PROTO)),
+            Err(error) => Err(Fault::new(Op::Peer, Errno::PROTO).with(error as u32)),
+        }
+    }
+
+    /// Closes the socket: from here on nobody listens.
+    pub fn close(&self) -> Result<()> {
+        if self.open.replace(false) {
+            drop(sys::file::take(self.number).during(Op::Open)?);
+        }
+        Ok(())
+    }
+
+    fn socket(&self) -> Result<BorrowedFd<'static>> {
+        if !self.open.get() {
+            return Err(Fault::new(Op::Send, Errno::NOTCONN));
+        }
+        sys::file::named(self.number).during(Op::Send)
+    }
+}

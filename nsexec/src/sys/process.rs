@@ -1,0 +1,260 @@
+//! Processes, namespaces and what belongs to a process.
+
+use super::map::Pointers;
+use super::{AsFd, BorrowedFd, Errno, OwnedFd, RawFd, Result, call};
+use core::ffi::CStr;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, WaitOptions};
+use rustix::thread::{ThreadNameSpaceType, UnshareFlags};
+
+/// CLONE_NEW* (clone(2)).
+pub const NEWTIME: u32 = 0x80;
+/// CLONE_NEW* (clone(2)).
+pub const NEWNS: u32 = 0x2_0000;
+/// CLONE_NEW* (clone(2)).
+pub const NEWCGROUP: u32 = 0x200_0000;
+/// CLONE_NEW* (clone(2)).
+pub const NEWUTS: u32 = 0x400_0000;
+/// CLONE_NEW* (clone(2)).
+pub const NEWIPC: u32 = 0x800_0000;
+/// CLONE_NEW* (clone(2)).
+pub const NEWUSER: u32 = 0x1000_0000;
+/// CLONE_NEW* (clone(2)).
+pub const NEWPID: u32 = 0x2000_0000;
+/// CLONE_NEW* (clone(2)).
+pub const NEWNET: u32 = 0x4000_0000;
+
+const CLONE_PIDFD: u64 = 0x1000;
+const CLONE_PARENT: u64 = 0x8000;
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+const SIGCHLD: u64 = 17;
+
+/// `_exit`: exit_group(2).
+pub fn exit(status: u32) -> ! {
+    loop {
+        // SAFETY: ends the process; no destructor is left that matters outside of it.
+        let _ = unsafe { syscalls::raw_syscall!(syscalls::Sysno::exit_group, status) };
+    }
+}
+
+/// `struct clone_args` (clone(2)).
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// `long clone3(struct clone_args *args, size_t size)` with nothing shared: clone(2). 0 in the new process.
+fn clone3(args: &CloneArgs) -> Result<u32> {
+    // SAFETY: without CLONE_VM the new process runs on a copy of this stack, as after fork(2), and this program has
+    // one thread. The kernel reads the structure, which the borrow keeps alive, and may write to `pidfd`.
+    unsafe { call!(clone3, core::ptr::from_ref(args), size_of::<CloneArgs>()) }.map(|pid| pid as u32)
+}
+
+/// Makes the container's process: in new namespaces, in a cgroup, a child of this process's own parent (which also
+/// gets the signal that this process's end would give it). The new one's pid, or None in the new process.
+pub fn clone_sibling(namespaces: u32, cgroup: Option<BorrowedFd<'_>>) -> Result<Option<u32>> {
+    use rustix::fd::AsRawFd;
+    let mut args = CloneArgs { flags: u64::from(namespaces) | CLONE_PARENT, ..CloneArgs::default() };
+    if let Some(cgroup) = cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd() as u64;
+    }
+    clone3(&args).map(|pid| (pid != 0).then_some(pid))
+}
+
+/// A child process and its pidfd.
+pub struct Child {
+    pid: Pid,
+    pidfd: OwnedFd,
+}
+
+/// fork(2), with a pidfd. None in the child.
+pub fn fork() -> Result<Option<Child>> {
+    use rustix::fd::FromRawFd;
+    let mut pidfd: RawFd = -1;
+    let place = core::ptr::from_mut(&mut pidfd) as u64;
+    let args = CloneArgs { flags: CLONE_PIDFD, pidfd: place, exit_signal: SIGCHLD, ..CloneArgs::default() };
+    let Some(pid) = Pid::from_raw(clone3(&args)? as i32) else { return Ok(None) };
+    // SAFETY: the kernel has stored a new fd there, which nobody else owns.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(core::ptr::read_volatile(&pidfd)) };
+    Ok(Some(Child { pid, pidfd }))
+}
+
+impl Child {
+    /// Its pidfd: readable when it has ended.
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// SIGKILL: pidfd_send_signal(2).
+    pub fn kill(&self) -> Result<()> {
+        rustix::process::pidfd_send_signal(&self.pidfd, rustix::process::Signal::KILL)
+    }
+
+    /// waitpid(2): its wait status.
+    pub fn wait(self) -> Result<u32> {
+        loop {
+            match rustix::process::waitpid(Some(self.pid), WaitOptions::empty()) {
+                Ok(Some((_, status))) => return Ok(status.as_raw() as u32),
+                Ok(None) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+}
+
+/// What `poll` saw.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Polled {
+    /// The fd to read is readable.
+    pub readable: bool,
+    /// The fd to write is writable, or its other end is gone.
+    pub writable: bool,
+}
+
+/// `int ppoll(struct pollfd *fds, nfds_t nfds, ...)`: poll(2). `milliseconds` None waits for ever.
+pub fn poll(
+    read: BorrowedFd<'_>,
+    write: Option<BorrowedFd<'_>>,
+    milliseconds: Option<u64>,
+) -> Result<Polled> {
+    let timeout = milliseconds.map(|milliseconds| Timespec {
+        tv_sec: (milliseconds / 1000) as i64,
+        tv_nsec: ((milliseconds % 1000) * 1_000_000) as i64,
+    });
+    let writer = write.unwrap_or(read);
+    let mut fds = [
+        PollFd::from_borrowed_fd(read, PollFlags::IN),
+        PollFd::from_borrowed_fd(writer, if write.is_some() { PollFlags::OUT } else { PollFlags::empty() }),
+    ];
+    rustix::event::poll(&mut fds, timeout.as_ref())?;
+    let [read, writer] = fds;
+    let writable = write.is_some() && !writer.revents().is_empty();
+    Ok(Polled { readable: !read.revents().is_empty(), writable })
+}
+
+/// `int clock_gettime(CLOCK_MONOTONIC, struct timespec *)` in milliseconds: clock_gettime(2).
+pub fn monotonic_milliseconds() -> Result<u64> {
+    const CLOCK_MONOTONIC: u32 = 1;
+    let mut time = [0i64; 2];
+    // SAFETY: the kernel writes a `struct timespec`, two 64-bit numbers, to the array.
+    unsafe { call!(clock_gettime, CLOCK_MONOTONIC, time.as_mut_ptr()) }?;
+    let [seconds, nanoseconds] = time.map(|part| u64::try_from(part).unwrap_or(0));
+    Ok(seconds.saturating_mul(1000).saturating_add(nanoseconds / 1_000_000))
+}
+
+/// `struct sigaction` as the kernel has it: handler, flags, restorer, mask.
+#[repr(C)]
+pub struct Action([u64; 4]);
+
+impl Action {
+    /// SIG_IGN.
+    pub const IGNORE: Self = Self([1, 0, 0, 0]);
+}
+
+/// `int rt_sigaction(SIGPIPE, const struct sigaction *new, struct sigaction *old, size_t)`: sigaction(2). Returns
+/// the action that was.
+pub fn set_sigpipe(new: &Action) -> Result<Action> {
+    const SIGPIPE: u32 = 13;
+    const MASK_LEN: usize = 8;
+    let mut old = Action([0; 4]);
+    // SAFETY: no handler of this program's is ever installed: the actions are SIG_IGN and what the kernel returned.
+    unsafe {
+        call!(rt_sigaction, SIGPIPE, core::ptr::from_ref(new), core::ptr::from_mut(&mut old), MASK_LEN)
+    }?;
+    Ok(old)
+}
+
+/// `int execve(const char *path, char *const argv[], char *const envp[])`: execve(2). Returns only the error.
+pub fn execve(path: &CStr, argv: Pointers<'_>, envp: Pointers<'_>) -> Errno {
+    // SAFETY: NUL-terminated strings in NULL-terminated arrays, alive as long as this program.
+    match unsafe { call!(execve, path.as_ptr(), argv.as_ptr(), envp.as_ptr()) } {
+        Err(errno) => errno,
+        Ok(_) => Errno::NOEXEC,
+    }
+}
+
+/// `pid_t getpid(void)`, in the process's own PID namespace: getpid(2).
+pub fn getpid() -> u32 {
+    rustix::process::getpid().as_raw_nonzero().get() as u32
+}
+
+/// `pid_t setsid(void)`: setsid(2).
+pub fn setsid() -> Result<()> {
+    rustix::process::setsid().map(drop)
+}
+
+/// `int setns(int fd, int nstype)`: setns(2). `fd` is a namespace or a pidfd.
+pub fn setns(fd: impl AsFd, namespaces: u32) -> Result<()> {
+    let types = ThreadNameSpaceType::from_bits_retain(namespaces);
+    rustix::thread::move_into_thread_name_spaces(fd.as_fd(), types)
+}
+
+/// `int unshare(int flags)`: unshare(2), for CLONE_NEW* flags.
+pub fn unshare(namespaces: u32) -> Result<()> {
+    // SAFETY: unsafe for CLONE_FILES, which the mask takes away: this function is for namespaces.
+    unsafe {
+        let flags = UnshareFlags::from_bits_retain(namespaces).difference(UnshareFlags::FILES);
+        rustix::thread::unshare_unsafe(flags)
+    }
+}
+
+/// `prctl(PR_SET_NAME)`: the process's name in /proc/PID/comm.
+pub fn set_name(name: &CStr) -> Result<()> {
+    rustix::thread::set_name(name)
+}
+
+/// `prctl(PR_SET_DUMPABLE)`: whether others may ptrace this process and open its /proc files.
+pub fn set_dumpable(dumpable: bool) -> Result<()> {
+    use rustix::process::DumpableBehavior::{Dumpable, NotDumpable};
+    rustix::process::set_dumpable_behavior(if dumpable { Dumpable } else { NotDumpable })
+}
+
+/// `mode_t umask(mode_t mask)`: umask(2). Returns the mask that was.
+pub fn umask(mask: u32) -> u32 {
+    use rustix::fs::Mode;
+    rustix::process::umask(Mode::from_bits_retain(mask)).bits()
+}
+
+/// `int prlimit(0, int resource, ...)`: the soft and the hard limit, getrlimit(2). u64::MAX is RLIM_INFINITY.
+pub fn getrlimit(resource: u32) -> Result<(u64, u64)> {
+    let mut limit = [0u64; 2];
+    // SAFETY: the kernel writes a `struct rlimit64`, two 64-bit numbers, to the array.
+    unsafe { call!(prlimit64, 0, resource, 0, limit.as_mut_ptr()) }?;
+    let [soft, hard] = limit;
+    Ok((soft, hard))
+}
+
+/// `int prlimit(0, int resource, const struct rlimit *, NULL)`: setrlimit(2).
+pub fn setrlimit(resource: u32, soft: u64, hard: u64) -> Result<()> {
+    let limit = [soft, hard];
+    // SAFETY: the kernel reads a `struct rlimit64`, two 64-bit numbers, from the array.
+    unsafe { call!(prlimit64, 0, resource, limit.as_ptr(), 0) }.map(drop)
+}
+
+/// `int sched_setaffinity(0, size_t len, const cpu_set_t *mask)`: sched_setaffinity(2).
+pub fn sched_setaffinity(mask: &[u8]) -> Result<()> {
+    // SAFETY: the kernel reads `len` bytes of the mask.
+    unsafe { call!(sched_setaffinity, 0, mask.len(), mask.as_ptr()) }.map(drop)
+}
+
+/// `int sethostname(const char *name, size_t len)`: sethostname(2).
+pub fn sethostname(name: &CStr) -> Result<()> {
+    rustix::system::sethostname(name.to_bytes())
+}
+
+/// `int setdomainname(const char *name, size_t len)`: setdomainname(2).
+pub fn setdomainname(name: &CStr) -> Result<()> {
+    rustix::system::setdomainname(name.to_bytes())
+}

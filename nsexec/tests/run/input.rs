@@ -1,0 +1,71 @@
+//! What nsexec does with a stream that is none.
+
+use crate::harness::{self, Outcome};
+use crate::plan::Plan;
+use skeg_proto::frame::DecodeError;
+use skeg_proto::{MAX_STREAM, Op, Stage};
+
+fn assert_refused(outcome: &Outcome, error: DecodeError) {
+    let failure = outcome.failure().expect("a failure is reported");
+    assert_eq!((failure.stage, failure.op, failure.step, failure.errno), (Stage::Input, Op::Decode, 0, 0));
+    assert_eq!(failure.detail, error as u32);
+    assert_eq!(outcome.code(), Some(1));
+    assert_eq!(outcome.frames.len(), 1);
+}
+
+#[test]
+fn an_empty_stream_is_refused() {
+    assert_refused(&harness::run(&[], &[]), DecodeError::Truncated);
+}
+
+#[test]
+fn a_truncated_stream_is_refused() {
+    let bytes = Plan::new(&["true"]).pivot().bytes();
+    assert_refused(&harness::run(&bytes[..bytes.len() - 20], &[]), DecodeError::Truncated);
+}
+
+#[test]
+fn a_stream_without_its_end_is_refused() {
+    let bytes = Plan::new(&["true"]).pivot().bytes();
+    assert_refused(&harness::run(&bytes[..bytes.len() - 16], &[]), DecodeError::Truncated);
+}
+
+#[test]
+fn a_corrupt_last_message_is_refused() {
+    let mut bytes = Plan::new(&["true"]).pivot().bytes();
+    let last = bytes.len() - 12;
+    bytes[last] ^= 0x40;
+    assert_refused(&harness::run(&bytes, &[]), DecodeError::UnknownMessage);
+}
+
+#[test]
+fn bytes_after_the_end_are_refused() {
+    let mut bytes = Plan::new(&["true"]).pivot().bytes();
+    bytes.push(0);
+    assert_refused(&harness::run(&bytes, &[]), DecodeError::Trailing);
+}
+
+#[test]
+fn a_stream_that_is_too_long_is_refused() {
+    assert_refused(&harness::run(&vec![0; MAX_STREAM + 1], &[]), DecodeError::TooLong);
+}
+
+#[test]
+fn a_refused_stream_changes_nothing() {
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    let output = trace.path().to_str().unwrap();
+    let mut bytes = Plan::new(&["true"]).pivot().bytes();
+    let last = bytes.len() - 12;
+    bytes[last] ^= 0x40;
+
+    let outcome = harness::start(&["/usr/bin/strace", "-qq", "-o", output], &bytes, &[]).finish();
+
+    assert_refused(&outcome, DecodeError::UnknownMessage);
+    let trace = std::fs::read_to_string(trace.path()).unwrap();
+    let calls: Vec<&str> =
+        trace.lines().filter_map(|line| line.split_once('(')).map(|(name, _)| name).collect();
+    assert!(calls.contains(&"sendto"), "the trace is one of nsexec: {trace}");
+    let harmless = ["execve", "mmap", "madvise", "read", "close", "sendto", "exit_group"];
+    let others: Vec<&&str> = calls.iter().filter(|call| !harmless.contains(call)).collect();
+    assert!(others.is_empty(), "{others:?} in {trace}");
+}

@@ -1,0 +1,14 @@
+//! `skeg state`: the state of one container, as JSON.
+
+use super::{output, store};
+use crate::cli::{Global, command};
+use crate::lifecycle::inspect::status;
+use anyhow::Result;
+
+/// Prints the state.
+pub fn run(global: &Global, args: &command::State) -> Result<()> {
+    let directory = store(global).open(&args.id)?;
+    let state = directory.load()?;
+    let status = status(&directory, &state)?;
+    output::print(&output::pretty(&state.to_oci(status, ""), "  ")?)
+}

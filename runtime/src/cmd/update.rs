@@ -1,0 +1,67 @@
+//! `update`: from a file of limits, or from flags.
+
+use super::store;
+use crate::cli::Global;
+use crate::cli::command::Update;
+use crate::config;
+use crate::lifecycle::update::update;
+use anyhow::bail;
+use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxResources};
+use std::io::Read;
+use std::path::Path;
+
+/// Runs the command.
+pub fn run(global: &Global, args: &Update) -> anyhow::Result<i32> {
+    if args.l3_cache_schema.is_some() || args.mem_bw_schema.is_some() {
+        bail!("Intel RDT is not supported by this build of skeg");
+    }
+    let resources = match &args.resources {
+        Some(file) => read_resources(file)?,
+        None => from_flags(args),
+    };
+    update(&store(global), &args.id, &resources)?;
+    Ok(0)
+}
+
+fn read_resources(file: &Path) -> anyhow::Result<LinuxResources> {
+    let mut text = Vec::new();
+    let read = match file == Path::new("-") {
+        true => std::io::stdin().read_to_end(&mut text),
+        false => std::fs::File::open(file).and_then(|mut f| f.read_to_end(&mut text)),
+    };
+    read.map_err(|error| anyhow::anyhow!("{}: {}", file.display(), crate::errno::io_words(&error)))?;
+    Ok(config::parse_resources(&text, file)?)
+}
+
+fn from_flags(args: &Update) -> LinuxResources {
+    let mut resources = LinuxResources::default();
+    let mut memory = LinuxMemory::default();
+    memory
+        .set_limit(args.memory.map(|s| s.0))
+        .set_reservation(args.memory_reservation.map(|s| s.0))
+        .set_swap(args.memory_swap.map(|s| s.0));
+    let mut cpu = LinuxCpu::default();
+    cpu.set_period(args.cpu_period)
+        .set_quota(args.cpu_quota)
+        .set_burst(args.cpu_burst)
+        .set_shares(args.cpu_share)
+        .set_realtime_period(args.cpu_rt_period)
+        .set_realtime_runtime(args.cpu_rt_runtime)
+        .set_cpus(args.cpuset_cpus.clone())
+        .set_mems(args.cpuset_mems.clone())
+        .set_idle(args.cpu_idle);
+    let mut block_io = LinuxBlockIo::default();
+    block_io.set_weight(args.blkio_weight);
+    let pids = args.pids_limit.map(|limit| {
+        let mut pids = LinuxPids::default();
+        pids.set_limit(limit);
+        pids
+    });
+    resources
+        .set_devices(None)
+        .set_memory(Some(memory))
+        .set_cpu(Some(cpu))
+        .set_block_io(Some(block_io))
+        .set_pids(pids);
+    resources
+}

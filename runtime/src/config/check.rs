@@ -1,0 +1,128 @@
+//! Every mistake in a configuration that shows without touching the host, all of them at once.
+//!
+//! Pure. Each file below checks one topic of the spec; a check adds what it finds to the report and goes on.
+
+mod devices;
+mod hooks;
+mod linux;
+mod mounts;
+mod namespaces;
+mod process;
+mod resources;
+mod seccomp;
+pub(crate) mod sysctl;
+mod text;
+
+use std::path::Path;
+
+use oci_spec::runtime::{LinuxResources, Process, Spec};
+
+use super::error::{Errors, Report};
+use super::path::{At, ROOT, quote};
+use super::unsupported;
+use namespaces::Namespaces;
+
+/// What a check has to know beyond the configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Context {
+    /// The runtime isn't root, so that everything happens in a user namespace.
+    pub rootless: bool,
+    /// The host has AppArmor.
+    pub apparmor: bool,
+    /// The host has SELinux.
+    pub selinux: bool,
+}
+
+/// Checks a config.json.
+pub fn check(spec: &Spec, context: Context) -> Result<(), Errors> {
+    let mut report = Report::default();
+    version(&mut report, spec.version());
+    root(&mut report, spec);
+    let namespaces = Namespaces::of(spec);
+    match spec.process() {
+        Some(process) => process::check(&mut report, &ROOT.key("process"), process),
+        None => report.add(&ROOT.key("process"), "process property must not be empty"),
+    }
+    namespaces::check(&mut report, spec, &namespaces, context);
+    host_name(&mut report, "hostname", spec.hostname().as_deref(), &namespaces);
+    host_name(&mut report, "domainname", spec.domainname().as_deref(), &namespaces);
+    mounts::check(&mut report, spec, context);
+    if let Some(linux) = spec.linux() {
+        linux::check(&mut report, &ROOT.key("linux"), linux, &namespaces);
+    }
+    if let Some(hooks) = spec.hooks() {
+        hooks::check(&mut report, &ROOT.key("hooks"), hooks);
+    }
+    annotations(&mut report, spec);
+    unsupported::check(&mut report, spec, context);
+    report.finish("config.json")
+}
+
+/// Checks the process of `exec --process`; `file` is its name in messages.
+pub fn check_process(process: &Process, file: &Path, context: Context) -> Result<(), Errors> {
+    let mut report = Report::default();
+    process::check(&mut report, &ROOT, process);
+    unsupported::check_process(&mut report, &ROOT, process, context);
+    report.finish(&file.display().to_string())
+}
+
+/// Checks the limits of `update --resources`; `file` is its name in messages.
+pub fn check_resources(resources: &LinuxResources, file: &Path) -> Result<(), Errors> {
+    let mut report = Report::default();
+    resources::check(&mut report, &ROOT, resources);
+    report.finish(&file.display().to_string())
+}
+
+/// "MUST be in SemVer v2.0.0 format" (config.md); we know major version 1.
+fn version(report: &mut Report, version: &str) {
+    let at = ROOT.key("ociVersion");
+    let core = version.split(['-', '+']).next().unwrap_or_default();
+    let is_number =
+        |part: &&str| !part.is_empty() && part.len() < 10 && part.bytes().all(|b| b.is_ascii_digit());
+    if version.is_empty() {
+        report.add(&at, "required property is missing");
+    } else if core.split('.').count() != 3 || core.split('.').filter(is_number).count() != 3 {
+        report.add(&at, format!("not a version: {} (expected for example \"1.3.0\")", quote(version)));
+    } else if !core.starts_with("1.") {
+        report.add(&at, format!("unsupported version {}: expected 1.x", quote(version)));
+    }
+}
+
+fn root(report: &mut Report, spec: &Spec) {
+    let at = ROOT.key("root");
+    match spec.root() {
+        None => report.add(&at, "required property is missing"),
+        Some(root) if root.path().as_os_str().is_empty() => report.add(&at.key("path"), "must not be empty"),
+        Some(root) => text::path(report, &at.key("path"), root.path()),
+    }
+}
+
+/// __NEW_UTS_LEN (uname(2)).
+const LONGEST_NAME: usize = 64;
+
+/// The host's own name is not ours to change.
+fn host_name(report: &mut Report, key: &str, name: Option<&str>, namespaces: &Namespaces<'_>) {
+    let Some(name) = name.filter(|name| !name.is_empty()) else { return };
+    let at = ROOT.key(key);
+    if namespaces.uts.is_none() {
+        report.add(&at, format!("unable to set {key} without a private UTS namespace"));
+    }
+    if name.len() > LONGEST_NAME {
+        report.add(&at, format!("{} bytes are too long: at most {LONGEST_NAME}", name.len()));
+    }
+    text::check(report, &at, name);
+}
+
+fn annotations(report: &mut Report, spec: &Spec) {
+    if spec.annotations().as_ref().is_some_and(|annotations| annotations.contains_key("")) {
+        report.add(&ROOT.key("annotations"), "a key must not be empty");
+    }
+}
+
+/// One sentence for every number that is not what it may be.
+fn out_of_range(report: &mut Report, at: &At<'_>, value: impl std::fmt::Display, wanted: &str) {
+    report.add(at, format!("{value} is out of range: expected {wanted}"));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+//! `hooks`: programs of the host and of the container.
+
+use oci_spec::runtime::{Hook, Hooks};
+
+use super::{out_of_range, text};
+use crate::config::error::Report;
+use crate::config::path::At;
+
+/// Checks the hooks of every point.
+pub(super) fn check(report: &mut Report, at: &At<'_>, hooks: &Hooks) {
+    #[allow(deprecated)] // Deprecated is not gone: Docker and the NVIDIA runtime use them.
+    let prestart = hooks.prestart();
+    for (point, hooks) in [
+        ("prestart", prestart),
+        ("createRuntime", hooks.create_runtime()),
+        ("createContainer", hooks.create_container()),
+        ("startContainer", hooks.start_container()),
+        ("poststart", hooks.poststart()),
+        ("poststop", hooks.poststop()),
+    ] {
+        for (index, hook) in hooks.as_deref().unwrap_or_default().iter().enumerate() {
+            one(report, &at.key(point).index(index), hook);
+        }
+    }
+}
+
+fn one(report: &mut Report, at: &At<'_>, hook: &Hook) {
+    text::absolute(report, &at.key("path"), hook.path());
+    for (index, arg) in hook.args().as_deref().unwrap_or_default().iter().enumerate() {
+        text::check(report, &at.key("args").index(index), arg);
+    }
+    text::environment(report, &at.key("env"), hook.env().as_deref().unwrap_or_default());
+    if let Some(timeout) = hook.timeout().filter(|timeout| *timeout <= 0) {
+        out_of_range(report, &at.key("timeout"), timeout, "a number of seconds greater than 0");
+    }
+}

@@ -1,0 +1,135 @@
+//! `mounts`: each mount by itself; what lies below it is only known once it is mounted.
+
+use std::path::{Component, Path, PathBuf};
+
+use log::Level;
+use oci_spec::runtime::{LinuxIdMapping, Mount, Spec};
+
+use super::{Context, namespaces, text};
+use crate::config::error::Report;
+use crate::config::mount_options;
+use crate::config::path::{At, ROOT, quote};
+
+/// Checks all mounts.
+pub(super) fn check(report: &mut Report, spec: &Spec, context: Context) {
+    let at = ROOT.key("mounts");
+    let linux = spec.linux().as_ref();
+    let uids = linux.and_then(|linux| linux.uid_mappings().as_deref()).unwrap_or_default();
+    let gids = linux.and_then(|linux| linux.gid_mappings().as_deref()).unwrap_or_default();
+    for (index, mount) in spec.mounts().as_deref().unwrap_or_default().iter().enumerate() {
+        let at = at.index(index);
+        destination(report, &at.key("destination"), mount);
+        kind(report, &at, mount);
+        for (index, option) in mount.options().as_deref().unwrap_or_default().iter().enumerate() {
+            text::check(report, &at.key("options").index(index), option);
+            if context.rootless {
+                let at = at.key("options");
+                owner(report, &at.index(index), option, "uid=", uids);
+                owner(report, &at.index(index), option, "gid=", gids);
+            }
+        }
+        id_mappings(report, &at, mount);
+    }
+}
+
+fn destination(report: &mut Report, at: &At<'_>, mount: &Mount) {
+    let destination = mount.destination();
+    text::path(report, at, destination);
+    if destination.as_os_str().is_empty() {
+        report.add(at, "must not be empty");
+        return;
+    }
+    // "Relative to /", and deprecated (config.md, mounts).
+    if !destination.is_absolute() && log::log_enabled!(Level::Debug) {
+        log::warn!("{at}: {} isn't absolute, taken as relative to /", quote(&destination.to_string_lossy()));
+    }
+    let resolved = normalized(destination);
+    if resolved == Path::new("/") {
+        report.add(at, "the container's root itself can't be mounted over");
+    } else if let Ok(below) = resolved.strip_prefix("/proc") {
+        proc_mount(report, at, mount, below);
+    }
+}
+
+/// The path without `.` and `..`, as far as that shows without symlinks.
+fn normalized(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => normal.push(name),
+            Component::ParentDir => drop(normal.pop()),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    normal
+}
+
+/// What lxcfs and its like may replace in /proc. Anything else there could fake the files that LSM labels and sysctls
+/// are written to (CVE-2019-16884).
+const PROC_MOUNTS: [&str; 10] = [
+    "cpuinfo",
+    "diskstats",
+    "loadavg",
+    "meminfo",
+    "slabinfo",
+    "stat",
+    "swaps",
+    "sys/crypto/fips_enabled",
+    "sys/kernel/ns_last_pid",
+    "uptime",
+];
+
+fn proc_mount(report: &mut Report, at: &At<'_>, mount: &Mount, below: &Path) {
+    let options = mount_options::of(mount);
+    let destination = quote(&mount.destination().to_string_lossy()).to_string();
+    if below.as_os_str().is_empty() {
+        // Whether the source of a bind is a procfs is for the host to say.
+        if options.bind.is_none() && mount.typ().as_deref() != Some("proc") {
+            report.add(at, format!("{destination} cannot be mounted because it is not of type proc"));
+        }
+    } else if !PROC_MOUNTS.iter().any(|allowed| below == Path::new(allowed)) {
+        report.add(at, format!("{destination} cannot be mounted because it is inside /proc"));
+    }
+}
+
+fn kind(report: &mut Report, at: &At<'_>, mount: &Mount) {
+    let kind = mount.typ().as_deref().unwrap_or_default();
+    let source = mount.source().as_deref().unwrap_or(Path::new(""));
+    text::check(report, &at.key("type"), kind);
+    text::path(report, &at.key("source"), source);
+    if mount_options::of(mount).bind.is_some() {
+        if source.as_os_str().is_empty() {
+            report.add(&at.key("source"), "a bind mount needs a source");
+        }
+    } else if kind.is_empty() {
+        report.add(&at.key("type"), "required, unless the options hold \"bind\" or \"rbind\"");
+    }
+}
+
+/// Ids that don't exist in the user namespace can't own a file system.
+fn owner(report: &mut Report, at: &At<'_>, option: &str, key: &str, mappings: &[LinuxIdMapping]) {
+    let Some(id) = option.strip_prefix(key) else { return };
+    match id.parse() {
+        Ok(id) if namespaces::is_mapped(id, mappings) || mappings.is_empty() => {}
+        Ok(id) => {
+            report.add(at, format!("cannot specify {key}{id} for an unmapped id in a rootless container"))
+        }
+        Err(_) => report.add(at, format!("not an id: {}", quote(option))),
+    }
+}
+
+fn id_mappings(report: &mut Report, at: &At<'_>, mount: &Mount) {
+    let uids = mount.uid_mappings().as_deref().unwrap_or_default();
+    let gids = mount.gid_mappings().as_deref().unwrap_or_default();
+    namespaces::ranges(report, &at.key("uidMappings"), uids);
+    namespaces::ranges(report, &at.key("gidMappings"), gids);
+    for (missing, key) in [(uids.is_empty(), "uidMappings"), (gids.is_empty(), "gidMappings")] {
+        if missing && uids.len() + gids.len() > 0 {
+            report.add(&at.key(key), "must be given too: a mount has both mappings or none");
+        }
+    }
+    let is_mapped = uids.len() + gids.len() > 0 || mount_options::of(mount).idmap.is_some();
+    if is_mapped && mount_options::of(mount).bind.is_none() {
+        report.add(at, "only a bind mount can have id mappings");
+    }
+}

@@ -1,0 +1,79 @@
+//! Strings that become C strings, paths, lists of numbers: what every topic checks.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path};
+
+use crate::config::error::Report;
+use crate::config::path::{At, quote};
+
+/// A string that is handed to the kernel.
+pub(super) fn check(report: &mut Report, at: &At<'_>, text: &str) {
+    nul(report, at, text.as_bytes());
+}
+
+/// A path that is handed to the kernel.
+pub(super) fn path(report: &mut Report, at: &At<'_>, path: &Path) {
+    nul(report, at, path.as_os_str().as_bytes());
+}
+
+/// A path that must not depend on anybody's working directory.
+pub(super) fn absolute(report: &mut Report, at: &At<'_>, path: &Path) {
+    if path.as_os_str().is_empty() {
+        report.add(at, "must not be empty");
+    } else if !path.is_absolute() {
+        report.add(at, format!("must be an absolute path, not {}", quote(&path.to_string_lossy())));
+    }
+    self::path(report, at, path);
+}
+
+/// `KEY=value`. Values may be secrets: no message repeats one.
+pub(super) fn environment(report: &mut Report, at: &At<'_>, variables: &[String]) {
+    for (index, variable) in variables.iter().enumerate() {
+        match variable.find('=') {
+            None => report.add(&at.index(index), "invalid environment variable: missing '='"),
+            Some(0) => report.add(&at.index(index), "invalid environment variable: name cannot be empty"),
+            Some(_) => {}
+        }
+        check(report, &at.index(index), variable);
+    }
+}
+
+fn nul(report: &mut Report, at: &At<'_>, bytes: &[u8]) {
+    if bytes.contains(&0) {
+        report.add(at, "must not contain a NUL byte");
+    }
+}
+
+/// A name that becomes one component of a path below a directory of the kernel's.
+pub(super) fn file_name(report: &mut Report, at: &At<'_>, name: &str) {
+    if name.is_empty() || name == "." || name == ".." || name.bytes().any(|byte| byte == b'/' || byte < b' ')
+    {
+        report.add(at, format!("{} must be a file name (no slashes)", quote(name)));
+    }
+}
+
+/// A path below a directory that it must not leave.
+pub(super) fn contained(report: &mut Report, at: &At<'_>, path: &Path) {
+    if path.components().any(|component| component == Component::ParentDir) {
+        report.add(at, format!("must not contain \"..\": {}", quote(&path.to_string_lossy())));
+    }
+    if path.as_os_str().as_bytes().iter().any(|byte| *byte < b' ') {
+        report.add(at, "must not contain control characters");
+    }
+}
+
+/// `0-3,7`: the lists of cpuset(7), which config.md names as the format.
+pub(super) fn list(report: &mut Report, at: &At<'_>, list: &str) {
+    let is_valid = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let number = |text: &str| text.trim().parse::<u32>().ok();
+        number(first).zip(number(last)).is_some_and(|(first, last)| first <= last)
+    };
+    // Empty: not set.
+    if !list.trim().is_empty() && !list.split(',').all(is_valid) {
+        report.add(
+            at,
+            format!("not a list of numbers and ranges: {} (expected for example \"0-3,7\")", quote(list)),
+        );
+    }
+}

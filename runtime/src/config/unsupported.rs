@@ -1,0 +1,108 @@
+//! What skeg can't do yet, and therefore refuses: nothing in config.json is read and then ignored.
+//!
+//! Whoever implements a thing deletes its row.
+
+use oci_spec::runtime::{LinuxSeccompAction, Process, Spec};
+
+use super::check::Context;
+use super::error::Report;
+use super::path::{At, ROOT, quote};
+
+/// Mount options, refused wherever they stand and absent from `features`. The last three are crun's, and to hand them
+/// to a file system, or to ignore them on a bind mount, would be wrong in a way that nobody notices.
+pub(super) const MOUNT_OPTIONS: [&str; 7] =
+    ["idmap", "remount", "ridmap", "tmpcopyup", "copy-symlink", "dest-nofollow", "src-nofollow"];
+
+/// A JSON path, and whether a `T` uses it.
+type Row<T> = (&'static [&'static str], fn(&T) -> bool);
+
+/// Properties of the whole.
+const OF_THE_CONTAINER: [Row<Spec>; 5] = [
+    (&["linux", "intelRdt"], |spec| linux(spec).is_some_and(|linux| linux.intel_rdt().is_some())),
+    (&["linux", "netDevices"], |spec| {
+        linux(spec).and_then(|linux| linux.net_devices().as_ref()).is_some_and(|devices| !devices.is_empty())
+    }),
+    (&["linux", "memoryPolicy"], |spec| linux(spec).is_some_and(|linux| linux.memory_policy().is_some())),
+    (&["linux", "personality"], |spec| linux(spec).is_some_and(|linux| linux.personality().is_some())),
+    (&["linux", "seccomp", "listenerPath"], |spec| {
+        let seccomp = linux(spec).and_then(|linux| linux.seccomp().as_ref());
+        seccomp.is_some_and(|seccomp| {
+            let mut rules = seccomp.syscalls().iter().flatten();
+            rules.any(|rule| rule.action() == LinuxSeccompAction::ScmpActNotify)
+        })
+    }),
+];
+
+/// Properties of a process, of config.json or of `exec`.
+const OF_A_PROCESS: [Row<Process>; 4] = [
+    (&["scheduler"], |process| process.scheduler().is_some()),
+    (&["ioPriority"], |process| process.io_priority().is_some()),
+    (&["execCPUAffinity", "initial"], |process| {
+        process.exec_cpu_affinity().as_ref().is_some_and(|affinity| is_set(affinity.initial().as_deref()))
+    }),
+    (&["execCPUAffinity", "final"], |process| {
+        process
+            .exec_cpu_affinity()
+            .as_ref()
+            .is_some_and(|affinity| is_set(affinity.cpu_affinity_final().as_deref()))
+    }),
+];
+
+fn linux(spec: &Spec) -> Option<&oci_spec::runtime::Linux> {
+    spec.linux().as_ref()
+}
+
+fn is_set(text: Option<&str>) -> bool {
+    text.is_some_and(|text| !text.is_empty())
+}
+
+/// Adds a mistake for each thing that the configuration asks for in vain.
+pub(super) fn check(report: &mut Report, spec: &Spec, context: Context) {
+    if let Some(process) = spec.process() {
+        check_process(report, &ROOT.key("process"), process, context);
+    }
+    for (keys, _) in OF_THE_CONTAINER.iter().filter(|(_, is_used)| is_used(spec)) {
+        refuse(report, &ROOT, keys);
+    }
+    let label = linux(spec).and_then(|linux| linux.mount_label().as_deref());
+    if is_set(label) && !context.selinux {
+        report.add(&ROOT.key("linux").key("mountLabel"), "the host has no SELinux");
+    }
+    for (index, mount) in spec.mounts().iter().flatten().enumerate() {
+        let at = ROOT.key("mounts");
+        let at = at.index(index);
+        for (index, option) in mount.options().iter().flatten().enumerate() {
+            if MOUNT_OPTIONS.contains(&option.as_str()) {
+                report
+                    .add(&at.key("options").index(index), format!("{} is not supported yet", quote(option)));
+            }
+        }
+        for (key, mappings) in [("uidMappings", mount.uid_mappings()), ("gidMappings", mount.gid_mappings())]
+        {
+            if mappings.as_ref().is_some_and(|mappings| !mappings.is_empty()) {
+                refuse(report, &at, &[key]);
+            }
+        }
+    }
+}
+
+/// The same for a process alone.
+pub(super) fn check_process(report: &mut Report, at: &At<'_>, process: &Process, context: Context) {
+    for (keys, _) in OF_A_PROCESS.iter().filter(|(_, is_used)| is_used(process)) {
+        refuse(report, at, keys);
+    }
+    // A label that nothing enforces would only look like protection.
+    if is_set(process.apparmor_profile().as_deref()) && !context.apparmor {
+        report.add(&at.key("apparmorProfile"), "apparmor is not enabled on the host");
+    }
+    if is_set(process.selinux_label().as_deref()) && !context.selinux {
+        report.add(&at.key("selinuxLabel"), "selinux is not enabled on the host");
+    }
+}
+
+fn refuse(report: &mut Report, at: &At<'_>, keys: &[&str]) {
+    match keys.split_first() {
+        Some((key, rest)) => refuse(report, &at.key(key), rest),
+        None => report.add(at, "not supported yet"),
+    }
+}

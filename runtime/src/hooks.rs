@@ -1,0 +1,163 @@
+//! Hooks that run in the runtime's namespaces (config.md, "POSIX-platform Hooks").
+
+use crate::errno::{io_words, words};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use oci_spec::runtime::Hook;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Why a hook failed.
+#[derive(Debug, thiserror::Error)]
+#[error("error running {name} hook #{index}: {reason}")]
+pub struct Error {
+    name: &'static str,
+    index: usize,
+    reason: String,
+}
+
+/// The state that a hook reads on its standard input (runtime.md, "State").
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HookState<'a> {
+    /// The config's version.
+    pub oci_version: &'a str,
+    /// The container's id.
+    pub id: &'a str,
+    /// creating, created, running or stopped.
+    pub status: &'a str,
+    /// Its process, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// The bundle, absolute.
+    pub bundle: &'a Path,
+    /// The config's annotations.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: &'a BTreeMap<String, String>,
+}
+
+impl HookState<'_> {
+    /// One line of JSON, unescaped where it may be: hooks parse it with simple means.
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The JSON around the pid, for a process that learns its pid only later.
+    pub fn around_pid(&self) -> (String, String) {
+        const MARK: i32 = i32::MIN;
+        let json = Self { pid: Some(MARK), ..self.clone() }.json();
+        let (head, tail) = json.split_once(&MARK.to_string()).unwrap_or((&json, ""));
+        (head.to_owned(), tail.to_owned())
+    }
+}
+
+/// Runs hooks one after the other; the first that fails ends it.
+pub fn run(hooks: &[Hook], name: &'static str, state: &str) -> Result<(), Error> {
+    hooks
+        .iter()
+        .enumerate()
+        .try_for_each(|(index, hook)| run_one(hook, state).map_err(|reason| Error { name, index, reason }))
+}
+
+/// Runs all hooks, whatever becomes of each: what failed is only logged (poststop).
+pub fn run_all(hooks: &[Hook], name: &'static str, state: &str) {
+    for (index, hook) in hooks.iter().enumerate() {
+        if let Err(reason) = run_one(hook, state) {
+            log::warn!("{}", Error { name, index, reason });
+        }
+    }
+}
+
+fn run_one(hook: &Hook, state: &str) -> Result<(), String> {
+    let output = scratch().map_err(|errno| words(errno))?;
+    let copy = || output.try_clone().map(Stdio::from).map_err(|error| io_words(&error));
+    let mut child = command(hook)
+        .stdin(Stdio::piped())
+        .stdout(copy()?)
+        .stderr(copy()?)
+        .spawn()
+        .map_err(|error| format!("{}: {}", hook.path().display(), io_words(&error)))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A hook need not read it: a broken pipe is no error.
+        let _ = stdin.write_all(state.as_bytes());
+    }
+    let timeout = hook.timeout().and_then(|s| u64::try_from(s).ok()).map(Duration::from_secs);
+    let status = wait(&mut child, timeout)?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(format!("{}, output: {:?}", exit_words(status), read_back(output)))
+}
+
+fn command(hook: &Hook) -> Command {
+    let mut command = Command::new(hook.path());
+    let mut args = hook.args().as_deref().unwrap_or_default().iter();
+    if let Some(name) = args.next() {
+        command.arg0(name);
+    }
+    command.args(args);
+    // Without variables of its own a hook gets the runtime's, as runc does.
+    if let Some(env) = hook.env().as_ref().filter(|env| !env.is_empty()) {
+        command.env_clear();
+        command.envs(env.iter().filter_map(|entry| entry.split_once('=')));
+    }
+    command
+}
+
+/// Waits for the hook on its pidfd, and kills it when its time is over.
+fn wait(child: &mut Child, timeout: Option<Duration>) -> Result<std::process::ExitStatus, String> {
+    if let Some(timeout) = timeout {
+        let pid = i32::try_from(child.id()).unwrap_or(i32::MAX);
+        let pidfd = crate::sys::pidfd_open(pid).map_err(words)?;
+        if !ends_within(pidfd.as_fd(), timeout) {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(format!("it did not end within {} s and was killed", timeout.as_secs()));
+        }
+    }
+    child.wait().map_err(|error| io_words(&error))
+}
+
+fn ends_within(pidfd: std::os::fd::BorrowedFd<'_>, timeout: Duration) -> bool {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let mut fds = [PollFd::new(pidfd, PollFlags::POLLIN)];
+        match poll(&mut fds, left) {
+            Ok(0) if Instant::now() >= deadline => return false,
+            Ok(0) | Err(Errno::EINTR) => {}
+            _ => return true,
+        }
+    }
+}
+
+/// A file for the hook's output: unlike a pipe it never blocks the hook.
+fn scratch() -> Result<File, Errno> {
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    memfd_create(c"hook output", MFdFlags::MFD_CLOEXEC).map(File::from)
+}
+
+fn read_back(mut output: File) -> String {
+    const MOST: u64 = 4096;
+    let mut bytes = Vec::new();
+    let _ = output.rewind();
+    let _ = output.take(MOST).read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).trim().to_owned()
+}
+
+fn exit_words(status: std::process::ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => status.to_string(),
+    }
+}

@@ -1,0 +1,125 @@
+//! A failure's numbers as a sentence: the runtime made the plan, so it knows what the step was about.
+
+use crate::errno::{meaning, words};
+use crate::plan::{Plan, Planned};
+use nix::errno::Errno;
+use skeg_proto::field::Value;
+use skeg_proto::step::StepBuf;
+use skeg_proto::{DecodeError, Failure, Op};
+
+/// `mounts[3] (/data): set option "sizee=1" of tmpfs: EINVAL: invalid argument`.
+pub fn explain(failure: &Failure, plan: &Plan) -> String {
+    let planned = plan.step(failure.step);
+    if let Some(program) = missing_program(failure, plan) {
+        return program;
+    }
+    let origin = planned.map_or_else(|| failure.stage.text().to_owned(), |p| p.origin.to_string());
+    let attempt = attempt(failure, plan, planned);
+    match reason(failure) {
+        Some(reason) => format!("{origin}: {attempt}: {reason}"),
+        None => format!("{origin}: {attempt}"),
+    }
+}
+
+/// What was attempted, and on what.
+fn attempt(failure: &Failure, plan: &Plan, planned: Option<&Planned>) -> String {
+    let op = failure.op.text();
+    let field = |name: &str| planned.and_then(|p| text_field(&p.step, name));
+    match failure.op {
+        Op::Fsconfig => {
+            let option = planned.and_then(|p| option(&p.step, failure.detail)).unwrap_or_default();
+            format!("set option {option:?} of {}", field("fstype").unwrap_or_default())
+        }
+        Op::Fsopen | Op::FsCreate | Op::Fsmount => {
+            format!("mount {}", field("fstype").unwrap_or_else(|| "a file system".to_owned()))
+        }
+        Op::MoveMount => {
+            let what = field("fstype").or_else(|| field("source")).or_else(|| field("path"));
+            format!("attach {}", what.unwrap_or_default()).trim_end().to_owned()
+        }
+        Op::OpenSource => {
+            format!("open source {}", field("source").or_else(|| field("path")).unwrap_or_default())
+        }
+        Op::Setns => format!("join {}", joined(plan, failure.detail)),
+        Op::HookStatus => format!("{}: {}", hook_words(planned), status_words(failure.detail)),
+        Op::HookTimeout => format!("{}: it did not end in time and was killed", hook_words(planned)),
+        Op::Write => match field("value") {
+            Some(value) => format!("write {value:?}"),
+            None => op.to_owned(),
+        },
+        _ => op.to_owned(),
+    }
+}
+
+/// Why it failed.
+fn reason(failure: &Failure) -> Option<String> {
+    match failure.op {
+        Op::Decode => DecodeError::from_code(failure.detail).map(|error| error.text().to_owned()),
+        Op::HookStatus | Op::HookTimeout => None,
+        _ if failure.errno == 0 => None,
+        _ => Some(words(Errno::from_raw(i32::try_from(failure.errno).unwrap_or(0)))),
+    }
+}
+
+/// The sentences that callers match for a program that can't be run.
+fn missing_program(failure: &Failure, plan: &Plan) -> Option<String> {
+    if failure.op != Op::Lookup {
+        return None;
+    }
+    let program = plan.steps.iter().find_map(|p| match &p.step {
+        StepBuf::Argv { args, .. } => args.first().map(|a| a.to_string_lossy().into_owned()),
+        _ => None,
+    })?;
+    let errno = Errno::from_raw(i32::try_from(failure.errno).unwrap_or(0));
+    Some(match errno {
+        Errno::ENOENT if !program.contains('/') => {
+            format!("exec: {program:?}: executable file not found in $PATH")
+        }
+        Errno::ENOENT | Errno::ENOTDIR => format!("exec: {program:?}: stat {program}: {}", meaning(errno)),
+        _ => format!("exec: {program:?}: {}", meaning(errno)),
+    })
+}
+
+/// The namespace of INIT's list, or of a process.
+fn joined(plan: &Plan, position: u32) -> String {
+    let paths = plan.init.ns_paths.as_ref().map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
+    let entry = paths.split(',').nth(position as usize).filter(|e| !e.is_empty());
+    match entry.and_then(|e| e.split_once(':')) {
+        Some((kind, path)) => format!("the {kind} namespace {path}"),
+        None => "the container's namespaces".to_owned(),
+    }
+}
+
+/// runc's words for a hook: `error running createContainer hook #0`.
+fn hook_words(planned: Option<&Planned>) -> String {
+    let origin = planned.map(|p| p.origin.as_ref()).unwrap_or_default();
+    let place = origin.strip_prefix("hooks.").and_then(|rest| rest.split(']').next());
+    match place.and_then(|p| p.split_once('[')) {
+        Some((name, index)) => format!("error running {name} hook #{index}"),
+        None => "error running hook".to_owned(),
+    }
+}
+
+fn status_words(status: u32) -> String {
+    let status = status as i32;
+    match nix::libc::WIFEXITED(status) {
+        true => format!("exit status {}", nix::libc::WEXITSTATUS(status)),
+        false => format!("signal {}", nix::libc::WTERMSIG(status)),
+    }
+}
+
+fn text_field(step: &StepBuf, name: &str) -> Option<String> {
+    step.fields().into_iter().find_map(|(field, value)| match value {
+        Value::Text(text) if field == name => Some(text),
+        _ => None,
+    })
+}
+
+fn option(step: &StepBuf, position: u32) -> Option<String> {
+    match step {
+        StepBuf::Filesystem { options, .. } => {
+            options.get(position as usize).map(|o| o.to_string_lossy().into_owned())
+        }
+        _ => None,
+    }
+}

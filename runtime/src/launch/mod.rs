@@ -1,0 +1,186 @@
+//! Starts nsexec with a plan and leads the conversation until the container's process is ready.
+
+mod explain;
+mod idmap;
+mod spawn;
+
+pub use explain::explain;
+pub use idmap::write_maps;
+
+use crate::plan::{FdRole, Plan};
+use nix::cmsg_space;
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, send};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+use skeg_proto::sync::{FRAME_LEN, ToNsexec, ToRuntime};
+use std::fs::File;
+use std::io::{IoSliceMut, Write};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+/// Why a container's process could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A syscall of the runtime's.
+    #[error("{what}: {}", crate::errno::words(*errno))]
+    Syscall {
+        /// What was attempted.
+        what: &'static str,
+        /// Why it failed.
+        errno: Errno,
+    },
+    /// nsexec reported a failure; the sentence says which step.
+    #[error("{0}")]
+    Step(String),
+    /// nsexec ended without a word.
+    #[error("nsexec ended without a report ({0})")]
+    Silent(String),
+    /// nsexec said something that does not belong here.
+    #[error("nsexec sent an unexpected message ({0})")]
+    Unexpected(&'static str),
+    /// The id mappings.
+    #[error(transparent)]
+    Map(#[from] idmap::Error),
+    /// The plan does not fit on the wire.
+    #[error(transparent)]
+    Wire(#[from] skeg_proto::write::WriteError),
+}
+
+pub(crate) fn syscall(what: &'static str) -> impl Fn(Errno) -> Error {
+    move |errno| Error::Syscall { what, errno }
+}
+
+/// nsexec, started, waiting for its plan or executing it.
+pub struct Stage {
+    /// The first process: it joins, clones and leaves.
+    first: Pid,
+    /// The container's process, once it exists.
+    init: Option<Pid>,
+    reaped: bool,
+    pipe: Option<File>,
+    sync: OwnedFd,
+}
+
+/// What nsexec says, with the fd that came along.
+pub struct Said {
+    /// The message.
+    pub message: ToRuntime,
+    /// The fd of Console and SeccompFd.
+    pub fd: Option<OwnedFd>,
+}
+
+impl Stage {
+    /// Starts nsexec. `fds` are those that the plan names, in the order of `plan.fds`; fds 3 up to `plan.first_fd` are
+    /// the caller's and stay where they are.
+    pub fn spawn(plan: &Plan, fds: &[(FdRole, OwnedFd)]) -> Result<Self, Error> {
+        spawn::spawn(plan, fds)
+    }
+
+    /// The pid of the first process, to be put into cgroups before it gets its plan.
+    pub fn first_pid(&self) -> Pid {
+        self.first
+    }
+
+    /// Hands the plan over.
+    pub fn send_plan(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let Some(mut pipe) = self.pipe.take() else { return Ok(()) };
+        match pipe.write_all(bytes) {
+            // It has died: the conversation says more than the pipe.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => {
+                let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
+                Err(Error::Syscall { what: "send the plan to nsexec", errno })
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// The next message; None at the end of the conversation.
+    pub fn listen(&mut self) -> Result<Option<Said>, Error> {
+        let mut frame = [0; FRAME_LEN];
+        let mut control = cmsg_space!(RawFd);
+        let (length, fd) = loop {
+            let mut parts = [IoSliceMut::new(&mut frame)];
+            let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+            match recvmsg::<()>(self.sync.as_raw_fd(), &mut parts, Some(&mut control), flags) {
+                Ok(message) => break (message.bytes, received_fd(&message)),
+                Err(Errno::EINTR) => {}
+                // The other end died with unread data of ours in its queue.
+                Err(Errno::ECONNRESET) => break (0, None),
+                Err(errno) => return Err(syscall("listen to nsexec")(errno)),
+            }
+        };
+        if length == 0 {
+            return Ok(None);
+        }
+        let bytes = frame.get(..length).unwrap_or_default();
+        let message = ToRuntime::read(bytes).map_err(|error| Error::Unexpected(error.text()))?;
+        if let ToRuntime::Created { pid } = message {
+            self.created(pid)?;
+        }
+        Ok(Some(Said { message, fd }))
+    }
+
+    /// Answers.
+    pub fn say(&mut self, message: ToNsexec) -> Result<(), Error> {
+        match send(self.sync.as_raw_fd(), &message.frame(), MsgFlags::MSG_NOSIGNAL) {
+            // It has died: the next `listen` tells.
+            Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
+            Err(errno) => Err(syscall("answer nsexec")(errno)),
+        }
+    }
+
+    /// The container's process.
+    pub fn init(&self) -> Option<Pid> {
+        self.init
+    }
+
+    fn created(&mut self, pid: u32) -> Result<(), Error> {
+        let pid = i32::try_from(pid).map_err(|_| Error::Unexpected("a pid"))?;
+        self.init = Some(Pid::from_raw(pid));
+        Ok(())
+    }
+
+    /// Waits for the first process, which leaves right after the clone.
+    pub fn reap_first(&mut self) {
+        if !std::mem::replace(&mut self.reaped, true) {
+            let _ = wait(self.first);
+        }
+    }
+
+    /// Ends whatever is there and waits for it; for a start that failed. Returns how the container's process (or the
+    /// first one, if there is none) ended.
+    pub fn abandon(&mut self) -> String {
+        self.pipe = None;
+        let last = self.init.unwrap_or(self.first);
+        let _ = nix::sys::signal::kill(last, nix::sys::signal::Signal::SIGKILL);
+        let ended = if self.init.is_some() { wait(last) } else { None };
+        let first = if std::mem::replace(&mut self.reaped, true) { None } else { wait(self.first) };
+        ended.or(first).unwrap_or_default()
+    }
+}
+
+/// Waits for a child and says how it ended.
+fn wait(pid: Pid) -> Option<String> {
+    use nix::sys::wait::WaitStatus;
+    loop {
+        return match waitpid(pid, Some(WaitPidFlag::__WALL)) {
+            Err(Errno::EINTR) => continue,
+            Ok(WaitStatus::Exited(_, code)) => Some(format!("exit status {code}")),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Some(format!("killed by {signal}")),
+            _ => None,
+        };
+    }
+}
+
+/// The first fd of a message; nsexec sends one at most.
+fn received_fd(message: &nix::sys::socket::RecvMsg<'_, '_, ()>) -> Option<OwnedFd> {
+    let mut fds = message.cmsgs().ok()?.filter_map(|control| match control {
+        ControlMessageOwned::ScmRights(fds) => Some(fds),
+        _ => None,
+    });
+    let fd = fds.next()?.first().copied()?;
+    // SAFETY: the kernel just installed it for this message.
+    #[allow(unsafe_code)]
+    Some(unsafe { crate::sys::own_fd(fd) })
+}

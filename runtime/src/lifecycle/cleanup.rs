@@ -1,0 +1,58 @@
+//! Undoing a create that failed: nothing of it stays.
+
+use crate::cgroup::Cgroup;
+use crate::container::{Directory, Lock, State, store};
+use crate::hooks;
+use oci_spec::runtime::Hook;
+
+/// What a create has made so far. Dropped before `keep`, it removes all of it, last made first.
+pub(super) struct Rollback {
+    directory: Directory,
+    lock: Option<Lock>,
+    cgroup: Option<Cgroup>,
+    poststop: Option<(Vec<Hook>, String)>,
+}
+
+impl Rollback {
+    pub fn new(directory: Directory, lock: Lock) -> Self {
+        Self { directory, lock: Some(lock), cgroup: None, poststop: None }
+    }
+
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Writes the state down.
+    pub fn save(&self, state: &State) -> Result<(), store::Error> {
+        self.lock.as_ref().map_or(Ok(()), |lock| self.directory.save(lock, state))
+    }
+
+    pub fn cgroup(&mut self, cgroup: Cgroup) -> &mut Cgroup {
+        self.cgroup.insert(cgroup)
+    }
+
+    /// From here on a failure also runs the poststop hooks (runtime.md, "Lifecycle", 12 and 13).
+    pub fn poststop(&mut self, hooks: Vec<Hook>, state: String) {
+        self.poststop = Some((hooks, state));
+    }
+
+    /// It has worked: nothing is removed, and others may change the container.
+    pub fn keep(&mut self) {
+        self.lock = None;
+    }
+}
+
+impl Drop for Rollback {
+    fn drop(&mut self) {
+        let Some(lock) = self.lock.take() else { return };
+        if let Some(mut cgroup) = self.cgroup.take() {
+            cgroup.undo_create();
+        }
+        if let Err(error) = self.directory.remove(&lock) {
+            log::warn!("{error}");
+        }
+        if let Some((list, state)) = self.poststop.take() {
+            hooks::run_all(&list, "poststop", &state);
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! `create`, and the first half of `run`: from a bundle to a container that waits for `start`.
+
+use super::cleanup::Rollback;
+use super::fds::Kept;
+use super::inspect::hook_state;
+use super::{Error, connect_console, filter_file, pid_file, pidfd_socket};
+use crate::cgroup::{self, Cgroup, Layout, OwnCgroup};
+use crate::config;
+use crate::container::{Directory, Id, Identity, State, Status, Store};
+use crate::facts::Facts;
+use crate::hooks;
+use crate::launch::{self, Stage, write_maps};
+use crate::namespaces::NamespaceType;
+use crate::notify::NotifySocket;
+use crate::plan::{self, CgroupJoin, Creation, FdRole, Plan};
+use crate::seccomp;
+use nix::fcntl::OFlag;
+use nix::unistd::Pid;
+use oci_spec::runtime::{Hook, Spec};
+use skeg_proto::sync::{ToNsexec, ToRuntime};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// What `create` and `run` were asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The container's id.
+    pub id: Id,
+    /// The bundle.
+    pub bundle: PathBuf,
+    /// `--console-socket`.
+    pub console_socket: Option<PathBuf>,
+    /// `--pidfd-socket`.
+    pub pidfd_socket: Option<PathBuf>,
+    /// `--pid-file`, absolute.
+    pub pid_file: Option<PathBuf>,
+    /// `--no-pivot`.
+    pub no_pivot: bool,
+    /// `--no-new-keyring`.
+    pub no_new_keyring: bool,
+    /// `--preserve-fds`.
+    pub preserve_fds: u32,
+    /// `--rootless`; None: auto.
+    pub rootless: Option<bool>,
+    /// The caller leaves before the container ends: `create`, `run --detach`.
+    pub detach: bool,
+    /// The process waits for `start`: `create`.
+    pub wait_for_start: bool,
+}
+
+/// A container whose process is ready. Dropped before `release`, it is removed.
+pub struct Created {
+    rollback: Rollback,
+    stage: Stage,
+    plan: Plan,
+    /// What is on disk.
+    pub state: State,
+    /// The master of the console's pty, in the foreground.
+    pub master: Option<OwnedFd>,
+    /// The container's notify socket.
+    pub notify: Option<NotifySocket>,
+}
+
+/// Creates a container. Bad input is an error before anything is changed; any failure leaves nothing behind.
+pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
+    let bundle = absolute(&request.bundle)?;
+    let spec = config::load(&bundle)?;
+    let kept = Kept::claim(request.preserve_fds)?;
+    let own = OwnCgroup::read()?;
+    let facts = Facts::gather(request.rootless, Layout::detect(&own));
+    config::check(&spec, facts.config_context())?;
+    check_console(&spec, request)?;
+    check_rootfs(&spec, &bundle)?;
+    let filter = compile_seccomp(&spec)?;
+
+    let (directory, lock) = store.create(&request.id)?;
+    let mut rollback = Rollback::new(directory, lock);
+    let paths = cgroup::locate(&facts.cgroup, cgroups_path(&spec), request.id.as_str(), &own)?;
+    let creation = Creation::new(&spec, &facts)?;
+    let mut state = first_state(&spec, request, &bundle, &creation, &facts, paths)?;
+    // Before anything else exists: whatever becomes of us, `delete --force` finds it.
+    rollback.save(&state)?;
+    let notify = NotifySocket::bind(rollback.directory().path())?;
+    let console = connect_console(request.console_socket.as_deref())?;
+
+    let cgroup = rollback.cgroup(Cgroup::new(state.cgroup.clone()));
+    cgroup.create(&resources(&spec))?;
+    let options = plan::Options {
+        no_pivot: request.no_pivot,
+        no_new_keyring: request.no_new_keyring,
+        keep_fds: kept.all,
+        listen_fds: kept.listen,
+        fifo: request.wait_for_start,
+        console_socket: console.is_some(),
+        notify_dir: notify.as_ref().map(|n| n.dir().to_owned()),
+        ..plan_options(&request.id, &bundle, &spec, &creation, cgroup.paths())
+    };
+    state.cgroup = cgroup.paths().clone();
+    let plan = plan::compile(&spec, &facts, &options, filter.as_ref())?;
+    let bytes = plan.bytes().map_err(launch::Error::from)?;
+    if let Some(filter) = &filter {
+        filter_file::save(rollback.directory(), filter)?;
+    }
+    let fds = open_fds(&plan, rollback.directory(), cgroup_of(&state), console)?;
+
+    let mut stage = Stage::spawn(&plan, &fds)?;
+    let outcome = Conversation { spec: &spec, plan: &plan, request, stage: &mut stage }.lead(
+        &bytes,
+        &mut state,
+        &mut rollback,
+    );
+    match outcome {
+        Ok(master) => Ok(Created { rollback, stage, plan, state, master, notify }),
+        Err(error) => {
+            let ended = stage.abandon();
+            Err(say_more(error, &ended, &state))
+        }
+    }
+}
+
+impl Created {
+    /// Lets the process go on, to wait for `start` or to exec. From here on the container is on its own.
+    pub fn release(&mut self) -> Result<(), Error> {
+        self.stage.say(ToNsexec::Start)?;
+        self.stage.reap_first();
+        self.rollback.keep();
+        Ok(())
+    }
+
+    /// Waits until the program was exec'd, or says why it was not.
+    pub fn wait_for_exec(&mut self) -> Result<(), Error> {
+        match self.stage.listen()? {
+            None => Ok(()),
+            Some(said) => Err(unexpected(said.message, &self.plan).into()),
+        }
+    }
+
+    /// The container's process.
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.state.pid)
+    }
+
+    /// Its state directory.
+    pub fn directory(&self) -> &Directory {
+        self.rollback.directory()
+    }
+}
+
+/// The dialogue with nsexec until READY.
+struct Conversation<'a> {
+    spec: &'a Spec,
+    plan: &'a Plan,
+    request: &'a Request,
+    stage: &'a mut Stage,
+}
+
+impl Conversation<'_> {
+    /// Leads it to READY and returns the console's master, if there was one.
+    fn lead(
+        mut self,
+        bytes: &[u8],
+        state: &mut State,
+        rollback: &mut Rollback,
+    ) -> Result<Option<OwnedFd>, Error> {
+        let cgroup = cgroup_of(state);
+        if self.plan.join == CgroupJoin::Write {
+            cgroup.join(self.stage.first_pid())?;
+        }
+        self.stage.send_plan(bytes)?;
+        // While nsexec waits for the kernel to make namespaces.
+        cgroup.apply(&resources(self.spec))?;
+        let mut master = None;
+        while let Some(said) = self.stage.listen()? {
+            match said.message {
+                ToRuntime::Created { .. } => self.created(state)?,
+                ToRuntime::MapWanted => {
+                    write_maps(self.mapped_pid(), &self.plan.init).map_err(launch::Error::from)?;
+                    self.stage.say(ToNsexec::MapWritten)?;
+                }
+                ToRuntime::HookPoint => {
+                    self.run_hooks(state, rollback)?;
+                    self.stage.say(ToNsexec::HooksDone)?;
+                }
+                ToRuntime::Console => master = said.fd,
+                ToRuntime::Ready => {
+                    self.ready(state, rollback)?;
+                    return Ok(master);
+                }
+                other => return Err(unexpected(other, self.plan).into()),
+            }
+        }
+        Err(launch::Error::Silent("it closed its socket".to_owned()).into())
+    }
+
+    /// The first process maps itself where it makes the user namespace before the clone.
+    fn mapped_pid(&self) -> Pid {
+        self.stage.init().unwrap_or(self.stage.first_pid())
+    }
+
+    fn created(&mut self, state: &mut State) -> Result<(), Error> {
+        let Some(pid) = self.stage.init() else { return Ok(()) };
+        let identity = Identity::of(pid.as_raw())?;
+        state.pid = pid.as_raw();
+        state.start_time = identity.map_or(0, |i| i.start_time);
+        state.namespace_paths = NamespaceType::ALL
+            .iter()
+            .map(|kind| {
+                (kind.state_key().to_owned(), kind.path_of_process(pid.as_raw()).display().to_string())
+            })
+            .collect();
+        Ok(())
+    }
+
+    fn ready(&mut self, state: &State, rollback: &mut Rollback) -> Result<(), Error> {
+        rollback.save(state)?;
+        let pid = Pid::from_raw(state.pid);
+        if let Some(path) = &self.request.pid_file {
+            pid_file::write(path, pid)?;
+        }
+        if let Some(path) = &self.request.pidfd_socket {
+            pidfd_socket::send(path, pid, "standard")?;
+        }
+        Ok(())
+    }
+
+    #[allow(deprecated)]
+    fn run_hooks(&mut self, state: &State, rollback: &mut Rollback) -> Result<(), Error> {
+        let Some(list) = self.spec.hooks() else { return Ok(()) };
+        let poststop: Vec<Hook> = list.poststop().clone().unwrap_or_default();
+        rollback.poststop(poststop, hook_state(state, Status::Stopped));
+        let text = hook_state(state, Status::Creating);
+        hooks::run(list.prestart().as_deref().unwrap_or_default(), "prestart", &text)?;
+        hooks::run(list.create_runtime().as_deref().unwrap_or_default(), "createRuntime", &text)?;
+        Ok(())
+    }
+}
+
+/// A message that ends the conversation.
+fn unexpected(message: ToRuntime, plan: &Plan) -> launch::Error {
+    match message {
+        ToRuntime::Failed(failure) => launch::Error::Step(launch::explain(&failure, plan)),
+        _ => launch::Error::Unexpected("out of order"),
+    }
+}
+
+/// A process that ended without a word was killed by somebody: the kernel for memory, most of the time.
+fn say_more(error: Error, ended: &str, state: &State) -> Error {
+    match error {
+        Error::Launch(launch::Error::Silent(_)) => {
+            let oom = cgroup_of(state).oom_kills() > 0;
+            let why = if oom {
+                format!("{ended}, out of memory: the memory limit is too low")
+            } else {
+                ended.to_owned()
+            };
+            launch::Error::Silent(why).into()
+        }
+        other => other,
+    }
+}
+
+fn cgroup_of(state: &State) -> Cgroup {
+    Cgroup::new(state.cgroup.clone())
+}
+
+fn absolute(bundle: &Path) -> Result<PathBuf, Error> {
+    let failed = |source| Error::File { what: "open bundle", path: bundle.to_owned(), source };
+    std::path::absolute(bundle).and_then(|path| path.canonicalize()).map_err(failed)
+}
+
+fn check_console(spec: &Spec, request: &Request) -> Result<(), Error> {
+    let terminal = spec.process().as_ref().and_then(|p| p.terminal()).unwrap_or(false);
+    super::check_console(terminal, request.detach, request.console_socket.is_some())
+}
+
+fn check_rootfs(spec: &Spec, bundle: &Path) -> Result<(), Error> {
+    let Some(root) = spec.root() else { return Ok(()) };
+    let path = bundle.join(root.path());
+    match std::fs::metadata(&path) {
+        Ok(meta) if meta.is_dir() => Ok(()),
+        Ok(_) => Err(Error::Usage(format!("root.path: {}: not a directory", path.display()))),
+        Err(source) => Err(Error::File { what: "root.path: open rootfs", path, source }),
+    }
+}
+
+fn compile_seccomp(spec: &Spec) -> Result<Option<seccomp::Filter>, Error> {
+    let profile = spec.linux().as_ref().and_then(|l| l.seccomp().as_ref());
+    Ok(profile.map(|p| seccomp::compile(p, &seccomp::Host::native())).transpose()?)
+}
+
+fn cgroups_path(spec: &Spec) -> Option<&Path> {
+    spec.linux().as_ref().and_then(|l| l.cgroups_path().as_deref())
+}
+
+fn resources(spec: &Spec) -> oci_spec::runtime::LinuxResources {
+    spec.linux().as_ref().and_then(|l| l.resources().clone()).unwrap_or_default()
+}
+
+/// The options of a plan that follow from the config alone.
+fn plan_options(
+    id: &Id,
+    bundle: &Path,
+    spec: &Spec,
+    creation: &Creation,
+    cgroup: &cgroup::Paths,
+) -> plan::Options {
+    plan::Options {
+        id: id.as_str().to_owned(),
+        bundle: bundle.to_owned(),
+        no_pivot: false,
+        no_new_keyring: false,
+        keep_fds: 0,
+        listen_fds: 0,
+        fifo: true,
+        console_socket: false,
+        notify_dir: None,
+        join: join_kind(cgroup, creation, spec),
+        cgroup_dirs: cgroup.dirs.clone().into_iter().collect(),
+    }
+}
+
+/// The plan of a bundle, as `create` would make it, with nothing changed.
+pub fn dry_plan(bundle: &Path, facts: &Facts, own: &OwnCgroup) -> Result<Plan, Error> {
+    let bundle = absolute(bundle)?;
+    let spec = config::load(&bundle)?;
+    config::check(&spec, facts.config_context())?;
+    let filter = compile_seccomp(&spec)?;
+    let id: Id = "container".parse()?;
+    let cgroup = cgroup::locate(&facts.cgroup, cgroups_path(&spec), id.as_str(), own)?;
+    let creation = Creation::new(&spec, facts)?;
+    let options = plan_options(&id, &bundle, &spec, &creation, &cgroup);
+    Ok(plan::compile(&spec, facts, &options, filter.as_ref())?)
+}
+
+fn join_kind(cgroup: &cgroup::Paths, creation: &Creation, spec: &Spec) -> CgroupJoin {
+    match () {
+        () if cgroup.is_empty() => CgroupJoin::None,
+        () if cgroup.is_v2() && !creation.loses_privileges_before_clone(spec) => CgroupJoin::Clone,
+        () => CgroupJoin::Write,
+    }
+}
+
+/// The fds that the plan names, opened.
+fn open_fds(
+    plan: &Plan,
+    directory: &Directory,
+    cgroup: Cgroup,
+    console: Option<OwnedFd>,
+) -> Result<Vec<(FdRole, OwnedFd)>, Error> {
+    let mut console = console;
+    plan.fds
+        .iter()
+        .map(|role| {
+            let fd = match role {
+                FdRole::Cgroup => cgroup.dir_fd(),
+                FdRole::Fifo => Some(make_fifo(directory)?),
+                FdRole::ConsoleSocket => console.take(),
+                FdRole::Init => None,
+            };
+            let missing = || Error::Usage(format!("a file descriptor is missing: {role:?}"));
+            Ok((*role, fd.ok_or_else(missing)?))
+        })
+        .collect()
+}
+
+/// The exec FIFO. nsexec reads one byte from it; it holds both ends, so that opening never blocks.
+fn make_fifo(directory: &Directory) -> Result<OwnedFd, Error> {
+    directory.make_exec_fifo((nix::unistd::geteuid(), nix::unistd::getegid()))?;
+    Ok(directory.open_exec_fifo(OFlag::O_RDWR)?)
+}
+
+fn first_state(
+    spec: &Spec,
+    request: &Request,
+    bundle: &Path,
+    creation: &Creation,
+    facts: &Facts,
+    cgroup: cgroup::Paths,
+) -> Result<State, Error> {
+    let hooks = spec.hooks().as_ref();
+    let process = spec.process().as_ref().map(serde_json::value::to_raw_value).transpose();
+    Ok(State {
+        oci_version: spec.version().clone(),
+        id: request.id.as_str().to_owned(),
+        pid: 0,
+        start_time: 0,
+        created: humantime::format_rfc3339_nanos(std::time::SystemTime::now()).to_string(),
+        bundle: bundle.to_owned(),
+        rootfs: spec.root().as_ref().map(|r| bundle.join(r.path())).unwrap_or_default(),
+        annotations: spec.annotations().clone().unwrap_or_default().into_iter().collect(),
+        rootless: facts.rootless,
+        systemd: false,
+        namespace_paths: Default::default(),
+        namespaces: creation.own_flags(),
+        cgroup,
+        resources: spec.linux().as_ref().and_then(|l| l.resources().clone()),
+        hooks_poststart: hooks.and_then(|h| h.poststart().clone()).unwrap_or_default(),
+        hooks_poststop: hooks.and_then(|h| h.poststop().clone()).unwrap_or_default(),
+        process: process.map_err(|e| Error::Usage(format!("process: {e}")))?,
+        no_new_keyring: request.no_new_keyring,
+        groups_allowed: creation.groups_allowed(facts),
+    })
+}

@@ -1,0 +1,181 @@
+//! `exec`: a second process in a running container.
+
+use super::error::syscall;
+use super::fds::Kept;
+use super::foreground::{self, Signals, Terminal};
+use super::inspect::status;
+use super::{Error, connect_console, filter_file, pid_file, pidfd_socket};
+use crate::cgroup::{Cgroup, Layout};
+use crate::container::status::allowed;
+use crate::container::{Id, Operation, State, Status, Store};
+use crate::facts::Facts;
+use crate::launch::{self, Stage};
+use crate::namespaces::NamespaceType;
+use crate::plan::{self, CgroupJoin, ExecOptions, FdRole, Plan};
+
+use nix::unistd::Pid;
+use oci_spec::runtime::Process;
+use skeg_proto::sync::{ToNsexec, ToRuntime};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+/// What `exec` was asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The container's id.
+    pub id: Id,
+    /// The process; what it leaves open is the container's own.
+    pub process: Process,
+    /// `--console-socket`.
+    pub console_socket: Option<PathBuf>,
+    /// `--pidfd-socket`.
+    pub pidfd_socket: Option<PathBuf>,
+    /// `--pid-file`, absolute.
+    pub pid_file: Option<PathBuf>,
+    /// `--preserve-fds`.
+    pub preserve_fds: u32,
+    /// `--cgroup`.
+    pub cgroups: Vec<String>,
+    /// `--ignore-paused`.
+    pub ignore_paused: bool,
+    /// `--detach`.
+    pub detach: bool,
+}
+
+/// The process of a container's config, for `exec` to start from.
+pub fn container_process(store: &Store, id: &Id) -> Result<Process, Error> {
+    let state = store.open(id)?.load()?;
+    let text = state.process.as_ref().map(|process| process.get()).unwrap_or_default();
+    Ok(crate::config::parse_process(text.as_bytes(), std::path::Path::new("state.json"))?)
+}
+
+/// Runs the process; returns its exit code, or 0 when detached.
+pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
+    let kept = Kept::claim(request.preserve_fds)?;
+    let directory = store.open(&request.id)?;
+    let state = directory.load()?;
+    check_status(status(&directory, &state)?, request)?;
+    let terminal = request.process.terminal().unwrap_or(false);
+    super::check_console(terminal, request.detach, request.console_socket.is_some())?;
+    let init = state.init().open()?;
+    let Some(init) = init else {
+        return allowed(Operation::Exec, &request.id, Status::Stopped).map(|()| 0).map_err(Error::from);
+    };
+    let console = connect_console(request.console_socket.as_deref())?;
+    let filter = filter_file::load(&directory)?;
+
+    let facts = Facts::gather(Some(state.rootless), Layout::None);
+    let cgroup = Cgroup::new(state.cgroup.clone()).sub(&request.cgroups)?;
+    let options = ExecOptions {
+        id: state.id.clone(),
+        namespaces: state.namespaces,
+        keep_fds: kept.all,
+        listen_fds: kept.listen,
+        console_socket: console.is_some(),
+        keyring: !state.no_new_keyring,
+        groups_allowed: state.groups_allowed,
+        join: join_kind(&state),
+    };
+    let plan = plan::compile_exec(&request.process, &facts, &options, filter.as_ref())?;
+    let init = init.as_fd().try_clone_to_owned().map_err(|e| syscall("copy a pidfd")(errno(&e)))?;
+    let fds = open_fds(&plan, &cgroup, console, init)?;
+
+    // From before the process exists: its end must not be missed.
+    let signals = if request.detach { None } else { Some(Signals::take()?) };
+    let mut stage = Stage::spawn(&plan, &fds)?;
+    drop(fds);
+    match lead(&mut stage, &plan, &cgroup, request) {
+        Ok((pid, master)) => {
+            stage.reap_first();
+            let terminal = master.map(Terminal::new).transpose()?;
+            match signals {
+                Some(signals) => foreground::wait(pid, &signals, terminal, None),
+                None => Ok(0),
+            }
+        }
+        Err(error) => {
+            stage.abandon();
+            Err(error)
+        }
+    }
+}
+
+/// The dialogue with nsexec until the exec; the new process and the console's master.
+fn lead(
+    stage: &mut Stage,
+    plan: &Plan,
+    cgroup: &Cgroup,
+    request: &Request,
+) -> Result<(Pid, Option<OwnedFd>), Error> {
+    if plan.join == CgroupJoin::Write {
+        cgroup.join(stage.first_pid())?;
+    }
+    stage.send_plan(&plan.bytes().map_err(launch::Error::from)?)?;
+    let mut master = None;
+    while let Some(said) = stage.listen()? {
+        match said.message {
+            ToRuntime::Created { .. } => {}
+            ToRuntime::Console => master = said.fd,
+            ToRuntime::Ready => {
+                let Some(pid) = stage.init() else { continue };
+                if let Some(path) = &request.pid_file {
+                    pid_file::write(path, pid)?;
+                }
+                if let Some(path) = &request.pidfd_socket {
+                    pidfd_socket::send(path, pid, "setns")?;
+                }
+                stage.say(ToNsexec::Start)?;
+            }
+            ToRuntime::Failed(failure) => {
+                return Err(launch::Error::Step(launch::explain(&failure, plan)).into());
+            }
+            _ => return Err(launch::Error::Unexpected("out of order").into()),
+        }
+    }
+    match stage.init() {
+        Some(pid) => Ok((pid, master)),
+        None => Err(launch::Error::Silent("before the clone".to_owned()).into()),
+    }
+}
+
+fn check_status(status: Status, request: &Request) -> Result<(), Error> {
+    if status == Status::Paused && request.ignore_paused {
+        return Ok(());
+    }
+    Ok(allowed(Operation::Exec, &request.id, status)?)
+}
+
+fn join_kind(state: &State) -> CgroupJoin {
+    let in_userns = state.namespaces & NamespaceType::User.clone_flag().bits() as u32 != 0;
+    match () {
+        () if state.cgroup.is_empty() => CgroupJoin::None,
+        // Once in the user namespace, the kernel would refuse CLONE_INTO_CGROUP.
+        () if state.cgroup.is_v2() && !in_userns => CgroupJoin::Clone,
+        () => CgroupJoin::Write,
+    }
+}
+
+fn open_fds(
+    plan: &Plan,
+    cgroup: &Cgroup,
+    console: Option<OwnedFd>,
+    init: OwnedFd,
+) -> Result<Vec<(FdRole, OwnedFd)>, Error> {
+    let (mut console, mut init) = (console, Some(init));
+    plan.fds
+        .iter()
+        .map(|role| {
+            let fd = match role {
+                FdRole::Cgroup => cgroup.dir_fd(),
+                FdRole::ConsoleSocket => console.take(),
+                FdRole::Init => init.take(),
+                FdRole::Fifo => None,
+            };
+            Ok((*role, fd.ok_or_else(|| Error::Usage(format!("a file descriptor is missing: {role:?}")))?))
+        })
+        .collect()
+}
+
+fn errno(error: &std::io::Error) -> nix::errno::Errno {
+    nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0))
+}

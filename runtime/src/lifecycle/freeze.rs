@@ -1,0 +1,30 @@
+//! `pause` and `resume`: the cgroup's freezer.
+
+use super::Error;
+use super::inspect::status;
+use crate::cgroup::Cgroup;
+use crate::container::status::allowed;
+use crate::container::{Id, Operation, Store};
+
+/// Suspends all processes of a container.
+pub fn pause(store: &Store, id: &Id) -> Result<(), Error> {
+    change(store, id, Operation::Pause, |cgroup| cgroup.freeze())
+}
+
+/// Lets them go on.
+pub fn resume(store: &Store, id: &Id) -> Result<(), Error> {
+    change(store, id, Operation::Resume, |cgroup| cgroup.thaw())
+}
+
+fn change(
+    store: &Store,
+    id: &Id,
+    operation: Operation,
+    apply: impl Fn(&Cgroup) -> Result<(), crate::cgroup::Error>,
+) -> Result<(), Error> {
+    let directory = store.open(id)?;
+    let _lock = directory.lock()?;
+    let state = directory.load()?;
+    allowed(operation, id, status(&directory, &state)?)?;
+    Ok(apply(&Cgroup::new(state.cgroup))?)
+}

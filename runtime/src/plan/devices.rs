@@ -1,0 +1,136 @@
+//! /dev: the devices that every container has, those of the config, and the links beside them.
+
+use super::mounts::bind_step;
+use super::text::c_string;
+use super::{Builder, Creation, Error, FdRole, Options, absolute};
+use crate::config::mount_options;
+use crate::namespaces::NamespaceType;
+use nix::libc::{S_IFBLK, S_IFCHR, S_IFIFO};
+use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
+use skeg_proto::NO_FD;
+use skeg_proto::step::StepBuf;
+use std::path::{Path, PathBuf};
+
+/// The devices that every container has (config-linux.md, "Default Devices"): name, major, minor.
+const DEFAULT_DEVICES: [(&str, u32, u32); 6] =
+    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+
+/// The links that every container with a /proc has (config-linux.md, "/dev symbolic links").
+const PROC_LINKS: [(&str, &str); 5] = [
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+    ("/dev/core", "/proc/kcore"),
+];
+
+impl Builder {
+    /// Default and configured devices, and the links. A /dev bound from the host has its own.
+    pub(super) fn devices(&mut self, spec: &Spec, creation: &Creation) -> Result<(), Error> {
+        let configured = spec.linux().as_ref().and_then(|l| l.devices().as_deref()).unwrap_or_default();
+        if is_bound(spec, "/dev") {
+            return Ok(());
+        }
+        for (name, major, minor) in DEFAULT_DEVICES {
+            let path = Path::new("/dev").join(name);
+            // A device of the config at the same place wins.
+            if configured.iter().any(|d| absolute(d.path()) == path) {
+                continue;
+            }
+            let node = Node { path, mode: S_IFCHR | 0o666, major, minor, uid: 0, gid: 0 };
+            self.device(node, "linux.devices (default)".to_owned(), creation)?;
+        }
+        for (index, device) in configured.iter().enumerate() {
+            let origin = format!("linux.devices[{index}] ({})", device.path().display());
+            // It is a link into the container's own devpts.
+            if absolute(device.path()) != Path::new("/dev/ptmx") {
+                self.device(Node::new(device, &origin)?, origin, creation)?;
+            }
+        }
+        self.links(spec)
+    }
+
+    fn device(&mut self, node: Node, origin: String, creation: &Creation) -> Result<(), Error> {
+        let path = c_string(&node.path, &origin)?;
+        let step = if creation.is_own(NamespaceType::User) && node.mode & nix::libc::S_IFMT != S_IFIFO {
+            // mknod(2) of a device is refused in a user namespace: the host's node is bound.
+            bind_step(path.clone(), path)
+        } else {
+            let Node { mode, major, minor, uid, gid, .. } = node;
+            StepBuf::Device { path, mode, major, minor, uid, gid }
+        };
+        self.push(step, origin);
+        Ok(())
+    }
+
+    fn links(&mut self, spec: &Spec) -> Result<(), Error> {
+        let has_proc =
+            spec.mounts().iter().flatten().any(|m| absolute(m.destination()) == Path::new("/proc"));
+        let links = PROC_LINKS.iter().filter(|_| has_proc).chain(&[("/dev/ptmx", "pts/ptmx")]);
+        for (path, target) in links {
+            let step = StepBuf::Symlink { path: c_string(path, path)?, target: c_string(target, path)? };
+            self.push(step, "linux.devices (default links)");
+        }
+        Ok(())
+    }
+
+    /// A pseudo-terminal as the process's console.
+    pub(super) fn console(&mut self, spec: &Spec, options: &Options) {
+        let Some(process) = spec.process() else { return };
+        if !process.terminal().unwrap_or(false) {
+            return;
+        }
+        let socket = if options.console_socket { self.fd(FdRole::ConsoleSocket) } else { NO_FD };
+        let (rows, columns) = console_size(process.console_size());
+        self.push(StepBuf::Console { socket, rows, columns, mount: true }, "process.terminal");
+    }
+}
+
+/// Rows and columns of `process.consoleSize`; 0: not said.
+pub(super) fn console_size(size: Option<oci_spec::runtime::Box>) -> (u32, u32) {
+    let fit = |n: u64| u32::try_from(n.min(u64::from(u16::MAX))).unwrap_or(0);
+    size.map_or((0, 0), |size| (fit(size.height()), fit(size.width())))
+}
+
+/// A device node to make.
+struct Node {
+    path: PathBuf,
+    mode: u32,
+    major: u32,
+    minor: u32,
+    uid: u32,
+    gid: u32,
+}
+
+impl Node {
+    fn new(device: &LinuxDevice, origin: &str) -> Result<Self, Error> {
+        let kind = match device.typ() {
+            LinuxDeviceType::B => S_IFBLK,
+            LinuxDeviceType::C | LinuxDeviceType::U => S_IFCHR,
+            LinuxDeviceType::P => S_IFIFO,
+            LinuxDeviceType::A => {
+                return Err(Error::invalid(format!("{origin}.type"), "a device is one of c, b, u, p"));
+            }
+        };
+        let number = |value: i64, name: &str| {
+            u32::try_from(value).map_err(|_| {
+                Error::invalid(format!("{origin}.{name}"), format!("{value} is no device number"))
+            })
+        };
+        Ok(Self {
+            path: absolute(device.path()),
+            mode: kind | (device.file_mode().unwrap_or(0o666) & 0o7777),
+            major: number(device.major(), "major")?,
+            minor: number(device.minor(), "minor")?,
+            uid: device.uid().unwrap_or(0),
+            gid: device.gid().unwrap_or(0),
+        })
+    }
+}
+
+/// Whether the config binds a host directory at this place.
+fn is_bound(spec: &Spec, place: &str) -> bool {
+    spec.mounts().iter().flatten().any(|mount| {
+        mount_options::of(mount).bind.is_some() && absolute(mount.destination()) == Path::new(place)
+    })
+}

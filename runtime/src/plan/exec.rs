@@ -1,0 +1,77 @@
+//! The plan of `exec`: joins a running container and becomes a second process of it.
+
+use super::process::last_of_each;
+use super::{Builder, CgroupJoin, Error, FdRole, Plan};
+use crate::facts::Facts;
+use crate::namespaces::NamespaceType;
+use crate::seccomp::Filter;
+use oci_spec::runtime::Process;
+use skeg_proto::NO_FD;
+use skeg_proto::step::StepBuf;
+use skeg_proto::write::InitBuf;
+use std::ffi::CString;
+
+/// What `exec` knows beside the process.
+#[derive(Clone, Debug)]
+pub struct ExecOptions {
+    /// The container's id.
+    pub id: String,
+    /// CLONE_NEW* flags of the namespaces that the container does not share with the host.
+    pub namespaces: u32,
+    /// fds from 3 up that the program keeps.
+    pub keep_fds: u32,
+    /// LISTEN_FDS of the caller, passed on.
+    pub listen_fds: u32,
+    /// The master goes to a `--console-socket`, not to the runtime.
+    pub console_socket: bool,
+    /// Whether the container has a session keyring of its own to join.
+    pub keyring: bool,
+    /// Whether setgroups(2) works in the container's user namespace.
+    pub groups_allowed: bool,
+    /// How the cgroup is joined.
+    pub join: CgroupJoin,
+}
+
+/// Compiles the plan of a second process.
+pub fn compile_exec(
+    process: &Process,
+    facts: &Facts,
+    options: &ExecOptions,
+    filter: Option<&Filter>,
+) -> Result<Plan, Error> {
+    let mut plan = Builder::new(3 + options.keep_fds, options.join);
+    let own_userns = options.namespaces & NamespaceType::User.clone_flag().bits() as u32 != 0;
+    if options.namespaces != 0 {
+        let pidfd = plan.fd(FdRole::Init);
+        plan.push(StepBuf::Join { pidfd, namespaces: options.namespaces }, "the container's namespaces");
+    }
+    plan.cgroup(options.join);
+    plan.push(StepBuf::Clone {}, "the container's namespaces");
+
+    if options.keyring {
+        let name = super::text::c_string(format!("_ses.{}", options.id), "session keyring")?;
+        // It exists: its permissions are those that `create` gave it.
+        plan.push(StepBuf::Keyring { name, permissions: 0 }, "session keyring");
+    }
+    plan.affinity();
+    if process.terminal().unwrap_or(false) {
+        let socket = if options.console_socket { plan.fd(FdRole::ConsoleSocket) } else { NO_FD };
+        let (rows, columns) = super::devices::console_size(process.console_size());
+        plan.push(StepBuf::Console { socket, rows, columns, mount: false }, "process.terminal");
+    }
+    let mask = process.user().umask().unwrap_or(0o022);
+    plan.push(StepBuf::Umask { mask }, "process.user.umask");
+    let mut env = last_of_each(process.env().as_deref().unwrap_or_default());
+    if options.listen_fds > 0 {
+        env.push(format!("LISTEN_FDS={}", options.listen_fds));
+    }
+    plan.process_environment(process, env)?;
+    plan.process_program(process)?;
+    plan.push(StepBuf::Ready { fifo: NO_FD }, "start");
+
+    let grantable = if own_userns { u64::MAX } else { facts.permitted };
+    plan.confine(process, filter, grantable, options.groups_allowed)?;
+    plan.exec(options.keep_fds);
+    let oom = process.oom_score_adj().and_then(|value| CString::new(value.to_string()).ok());
+    Ok(plan.finish(InitBuf { oom_score_adj: oom, rootless_euid: facts.rootless, ..InitBuf::default() }))
+}

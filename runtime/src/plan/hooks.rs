@@ -1,0 +1,78 @@
+//! Hooks that nsexec runs itself, and the point where it waits for the runtime's.
+
+use super::text::{c_string, c_strings};
+use super::{Builder, Error, Options};
+use oci_spec::runtime::{Hook, Hooks, Spec};
+use skeg_proto::step::StepBuf;
+
+impl Builder {
+    /// prestart and createRuntime are run by the runtime; createContainer by nsexec, still in sight of the host's
+    /// files: their paths resolve in the runtime's namespace (config.md, "Hooks").
+    #[allow(deprecated)]
+    pub(super) fn hooks_before_pivot(&mut self, spec: &Spec, options: &Options) -> Result<(), Error> {
+        let Some(hooks) = spec.hooks() else { return Ok(()) };
+        let runtime = [hooks.prestart(), hooks.create_runtime()];
+        if runtime.iter().any(|list| list.as_ref().is_some_and(|l| !l.is_empty())) {
+            self.push(StepBuf::HookPoint {}, "hooks.createRuntime");
+        }
+        let state = StateText::new(spec, options, "creating");
+        self.hook_list(hooks, Hooks::create_container, "createContainer", &[], &state)
+    }
+
+    /// startContainer: inside the container, before its program. Without an environment of their own they get the
+    /// process's, as runc does.
+    pub(super) fn start_container_hooks(&mut self, spec: &Spec, options: &Options) -> Result<(), Error> {
+        let Some(hooks) = spec.hooks() else { return Ok(()) };
+        let env = spec.process().as_ref().and_then(|p| p.env().as_deref()).unwrap_or_default();
+        let state = StateText::new(spec, options, "created");
+        self.hook_list(hooks, Hooks::start_container, "startContainer", env, &state)
+    }
+
+    fn hook_list(
+        &mut self,
+        hooks: &Hooks,
+        list: impl Fn(&Hooks) -> &Option<Vec<Hook>>,
+        name: &str,
+        default_env: &[String],
+        state: &StateText,
+    ) -> Result<(), Error> {
+        for (index, hook) in list(hooks).iter().flatten().enumerate() {
+            let origin = format!("hooks.{name}[{index}] ({})", hook.path().display());
+            let path = c_string(hook.path(), &origin)?;
+            let args = match hook.args().as_deref() {
+                Some(args) if !args.is_empty() => c_strings(args, &origin)?,
+                _ => vec![path.clone()],
+            };
+            let env = hook.env().as_deref().filter(|e| !e.is_empty()).unwrap_or(default_env);
+            let seconds = u32::try_from(hook.timeout().unwrap_or(0)).unwrap_or(0);
+            self.push(StepBuf::HookArgs { args, flags: 0 }, origin.clone());
+            self.push(StepBuf::HookEnv { vars: c_strings(env, &origin)?, flags: 0 }, origin.clone());
+            self.push(StepBuf::HookStdin { text: state.text.clone().into_bytes(), flags: 0 }, origin.clone());
+            let timeout = seconds.saturating_mul(1000);
+            self.push(StepBuf::Hook { path, timeout, pid_at: state.pid_at }, origin);
+        }
+        Ok(())
+    }
+}
+
+/// The state JSON for a hook inside the container, with the place for the pid as it is seen there.
+struct StateText {
+    text: String,
+    pid_at: u32,
+}
+
+impl StateText {
+    fn new(spec: &Spec, options: &Options, status: &str) -> Self {
+        let annotations = spec.annotations().clone().unwrap_or_default().into_iter().collect();
+        let state = crate::hooks::HookState {
+            oci_version: spec.version(),
+            id: &options.id,
+            status,
+            pid: None,
+            bundle: &options.bundle,
+            annotations: &annotations,
+        };
+        let (head, tail) = state.around_pid();
+        Self { pid_at: head.len() as u32, text: head + &tail }
+    }
+}

@@ -1,0 +1,206 @@
+//! The plan: a flat, ordered list of typed steps, compiled from the config, the host's facts and the options.
+//!
+//! Pure: nothing here does I/O. The order of `compile` is the order in which nsexec executes.
+
+mod cgroup_mount;
+mod devices;
+mod error;
+mod exec;
+mod hooks;
+mod mounts;
+mod namespaces;
+pub mod print;
+mod process;
+mod root;
+mod text;
+
+pub use error::Error;
+pub use exec::{ExecOptions, compile_exec};
+pub use namespaces::Creation;
+
+use crate::facts::Facts;
+use crate::seccomp::Filter;
+use oci_spec::runtime::Spec;
+use skeg_proto::NO_FD;
+use skeg_proto::step::StepBuf;
+use skeg_proto::write::{InitBuf, WriteError};
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+/// What nsexec executes, with the place of config.json that each step comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// libcontainer's bootstrap message.
+    pub init: InitBuf,
+    /// The steps, numbered from 1.
+    pub steps: Vec<Planned>,
+    /// The file descriptors that the steps name, by number from `first_fd + 2` up, in this order.
+    pub fds: Vec<FdRole>,
+    /// The first fd that is not the container's: the plan's pipe. The sync socket follows.
+    pub first_fd: u32,
+    /// How the process gets into its cgroup.
+    pub join: CgroupJoin,
+}
+
+/// One step and where it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// The instruction.
+    pub step: StepBuf,
+    /// The place in config.json, for people: `mounts[3] (/data)`.
+    pub origin: Cow<'static, str>,
+}
+
+/// A file descriptor that the runtime hands to nsexec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FdRole {
+    /// The cgroup's directory (v2).
+    Cgroup,
+    /// The exec FIFO, opened for reading and writing.
+    Fifo,
+    /// The socket that receives the pty's master.
+    ConsoleSocket,
+    /// A pidfd of the container's init.
+    Init,
+}
+
+/// How the process gets into its cgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CgroupJoin {
+    /// CLONE_INTO_CGROUP: only v2, and only where the first process keeps the host's privileges.
+    Clone,
+    /// The runtime writes the first process's pid to cgroup.procs before it sends the plan.
+    Write,
+    /// No cgroup.
+    None,
+}
+
+/// What `create` and `run` were told beside the config.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The container's id.
+    pub id: String,
+    /// The bundle, absolute.
+    pub bundle: PathBuf,
+    /// `--no-pivot`.
+    pub no_pivot: bool,
+    /// `--no-new-keyring`.
+    pub no_new_keyring: bool,
+    /// fds from 3 up that the program keeps: those of LISTEN_FDS and `--preserve-fds`.
+    pub keep_fds: u32,
+    /// LISTEN_FDS of the caller, passed on.
+    pub listen_fds: u32,
+    /// Wait on the exec FIFO: `create`, not `run`.
+    pub fifo: bool,
+    /// The master goes to a `--console-socket`, not to the runtime.
+    pub console_socket: bool,
+    /// The host directory of the notify socket, bound to /run/notify.
+    pub notify_dir: Option<PathBuf>,
+    /// How the cgroup is joined.
+    pub join: CgroupJoin,
+    /// The container's own cgroup directories, for a cgroup mount without a cgroup namespace.
+    pub cgroup_dirs: Vec<(String, PathBuf)>,
+}
+
+/// Compiles the plan of a new container.
+///
+/// Takes a config that has passed `config::check`. Errors name the place in config.json.
+pub fn compile(
+    spec: &Spec,
+    facts: &Facts,
+    options: &Options,
+    filter: Option<&Filter>,
+) -> Result<Plan, Error> {
+    let creation = Creation::new(spec, facts)?;
+    let mut plan = Builder::new(3 + options.keep_fds, options.join);
+
+    plan.host_limits(spec, &creation)?;
+    plan.cgroup(options.join);
+    plan.push(StepBuf::Clone {}, "linux.namespaces");
+
+    plan.keyring(options, &creation)?;
+    plan.network(&creation);
+    plan.affinity();
+    plan.root(spec, options)?;
+    plan.mounts(spec, facts, options, &creation)?;
+    plan.devices(spec, &creation)?;
+    plan.console(spec, options);
+    plan.hooks_before_pivot(spec, options)?;
+    plan.pivot(spec, options)?;
+    plan.reopen_null(&creation);
+    plan.working_directory(spec)?;
+    plan.late_readonly(spec)?;
+    plan.names(spec)?;
+    plan.sysctls(spec)?;
+    plan.readonly_and_masked(spec)?;
+    plan.umask(spec);
+    plan.environment(spec, options)?;
+    plan.program(spec)?;
+    let fifo = if options.fifo { plan.fd(FdRole::Fifo) } else { NO_FD };
+    plan.push(StepBuf::Ready { fifo }, "start");
+
+    plan.start_container_hooks(spec, options)?;
+    plan.become_the_process(spec, facts, filter, &creation)?;
+    plan.exec(options.keep_fds);
+    Ok(plan.finish(creation.init(spec, facts)?))
+}
+
+/// A plan being made.
+struct Builder {
+    steps: Vec<Planned>,
+    fds: Vec<FdRole>,
+    first_fd: u32,
+    join: CgroupJoin,
+}
+
+impl Builder {
+    fn new(first_fd: u32, join: CgroupJoin) -> Self {
+        Self { steps: Vec::with_capacity(96), fds: Vec::new(), first_fd, join }
+    }
+
+    fn push(&mut self, step: StepBuf, origin: impl Into<Cow<'static, str>>) {
+        self.steps.push(Planned { step, origin: origin.into() });
+    }
+
+    /// The number of the fd with this role.
+    fn fd(&mut self, role: FdRole) -> u32 {
+        let index = self.fds.iter().position(|r| *r == role).unwrap_or_else(|| {
+            self.fds.push(role);
+            self.fds.len() - 1
+        });
+        // The plan's pipe and the sync socket come first.
+        self.first_fd + 2 + index as u32
+    }
+
+    fn cgroup(&mut self, join: CgroupJoin) {
+        if join == CgroupJoin::Clone {
+            let fd = self.fd(FdRole::Cgroup);
+            self.push(StepBuf::Cgroup { fd }, "linux.cgroupsPath");
+        }
+    }
+
+    fn exec(&mut self, keep_fds: u32) {
+        self.push(StepBuf::Exec { keep_fds: 3 + keep_fds }, "process.args");
+    }
+
+    fn finish(self, init: InitBuf) -> Plan {
+        Plan { init, steps: self.steps, fds: self.fds, first_fd: self.first_fd, join: self.join }
+    }
+}
+
+impl Plan {
+    /// The message stream that nsexec reads.
+    pub fn bytes(&self) -> Result<Vec<u8>, WriteError> {
+        skeg_proto::write::stream(&self.init, self.steps.iter().map(|p| &p.step))
+    }
+
+    /// The step with this number.
+    pub fn step(&self, number: u32) -> Option<&Planned> {
+        self.steps.get(usize::try_from(number).ok()?.checked_sub(1)?)
+    }
+}
+
+/// A path of the config as one inside the root: absolute.
+fn absolute(path: &Path) -> PathBuf {
+    Path::new("/").join(path)
+}

@@ -1,0 +1,125 @@
+//! `mounts`, in the order of the config.
+
+use super::root::is_late_readonly;
+use super::text::{c_string, c_strings};
+use super::{Builder, Creation, Error, Options, absolute};
+use crate::config::{Bind, MountOptions, mount_options};
+use crate::facts::Facts;
+use nix::libc::MOUNT_ATTR_RDONLY;
+use oci_spec::runtime::{Mount, Spec};
+use skeg_proto::step::StepBuf;
+use std::path::{Path, PathBuf};
+
+/// One mount of the config, resolved.
+pub(super) struct Entry<'a> {
+    pub origin: String,
+    pub target: PathBuf,
+    pub fstype: &'a str,
+    pub options: MountOptions,
+    pub mount: &'a Mount,
+}
+
+impl Builder {
+    /// All of `mounts`.
+    pub(super) fn mounts(
+        &mut self,
+        spec: &Spec,
+        facts: &Facts,
+        options: &Options,
+        creation: &Creation,
+    ) -> Result<(), Error> {
+        for (index, mount) in spec.mounts().iter().flatten().enumerate() {
+            let entry = Entry::new(index, mount);
+            match entry.fstype {
+                "cgroup" => self.cgroup_mount(&entry, facts, options, creation)?,
+                "bind" => self.bind(&entry, &options.bundle)?,
+                _ => self.filesystem(&entry)?,
+            }
+        }
+        if let Some(dir) = &options.notify_dir {
+            let source = c_string(dir, "NOTIFY_SOCKET")?;
+            self.push(bind_step(c"/run/notify".to_owned(), source), "NOTIFY_SOCKET");
+        }
+        Ok(())
+    }
+
+    fn filesystem(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+        let options = &entry.options;
+        let parameters = options.filesystem_parameters(entry.fstype);
+        let keep_mode = entry.fstype == "tmpfs" && !options.data.iter().any(|o| o.starts_with("mode="));
+        let step = StepBuf::Filesystem {
+            target: c_string(&entry.target, &entry.origin)?,
+            fstype: c_string(entry.fstype, &entry.origin)?,
+            source: c_string(entry.mount.source().as_deref().unwrap_or(Path::new("")), &entry.origin)?,
+            options: c_strings(parameters, &entry.origin)?,
+            attr_set: entry.attr_set(),
+            propagation: options.propagation.clone(),
+            no_symlinks: entry.no_symlinks(),
+            keep_mode,
+        };
+        self.push(step, entry.origin.clone());
+        Ok(())
+    }
+
+    fn bind(&mut self, entry: &Entry<'_>, bundle: &Path) -> Result<(), Error> {
+        let source = entry.mount.source().as_ref().ok_or_else(|| {
+            Error::invalid(format!("{}.source", entry.origin), "a bind mount needs a source")
+        })?;
+        let options = &entry.options;
+        let step = StepBuf::Bind {
+            target: c_string(&entry.target, &entry.origin)?,
+            source: c_string(bundle.join(source), &entry.origin)?,
+            recursive: options.bind == Some(Bind::Recursive),
+            attr_set: options.attr_set,
+            attr_clear: options.attr_clear,
+            tree_set: options.tree_set,
+            tree_clear: options.tree_clear,
+            propagation: options.propagation.clone(),
+            no_symlinks: entry.no_symlinks(),
+        };
+        self.push(step, entry.origin.clone());
+        Ok(())
+    }
+}
+
+impl<'a> Entry<'a> {
+    fn new(index: usize, mount: &'a Mount) -> Self {
+        let target = absolute(mount.destination());
+        let options = mount_options::of(mount);
+        let fstype = match mount.typ().as_deref() {
+            _ if options.bind.is_some() => "bind",
+            Some("cgroup2") => "cgroup",
+            Some(fstype) => fstype,
+            None => "bind",
+        };
+        Self { origin: format!("mounts[{index}] ({})", target.display()), target, fstype, options, mount }
+    }
+
+    /// The attributes that hold from the start.
+    pub fn attr_set(&self) -> u64 {
+        let late = if is_late_readonly(self.mount) { MOUNT_ATTR_RDONLY } else { 0 };
+        self.options.filesystem_attributes() & !late
+    }
+
+    /// Nothing that an image brings may redirect /proc or /sys: what is written there later decides over confinement
+    /// (CVE-2019-19921, CVE-2023-27561).
+    fn no_symlinks(&self) -> bool {
+        let reserved = ["/proc", "/sys"].iter().any(|p| self.target == Path::new(p));
+        reserved || matches!(self.fstype, "proc" | "sysfs")
+    }
+}
+
+/// A plain recursive bind of a host path.
+pub(super) fn bind_step(target: std::ffi::CString, source: std::ffi::CString) -> StepBuf {
+    StepBuf::Bind {
+        target,
+        source,
+        recursive: true,
+        attr_set: 0,
+        attr_clear: 0,
+        tree_set: 0,
+        tree_clear: 0,
+        propagation: Vec::new(),
+        no_symlinks: false,
+    }
+}

@@ -1,0 +1,324 @@
+//! The process: limits, identity, environment, program. The order within `become_the_process` is the security model.
+
+use super::namespaces::Creation;
+use super::text::{c_string, c_strings};
+use super::{Builder, Error, Options};
+use crate::config::sysctl_path;
+use crate::facts::Facts;
+use crate::namespaces::NamespaceType;
+use crate::seccomp::Filter;
+use oci_spec::runtime::{Capabilities, Capability, PosixRlimit, PosixRlimitType, Process, Spec};
+use skeg_proto::step::StepBuf;
+use std::path::Path;
+
+/// The mask with every CPU that Linux can have (NR_CPUS is at most 8192).
+const ALL_CPUS: [u8; 1024] = [0xff; 1024];
+
+impl Builder {
+    /// A process may not raise a hard limit once it is in a user namespace of its own.
+    pub(super) fn host_limits(&mut self, spec: &Spec, creation: &Creation) -> Result<(), Error> {
+        if !creation.is_own(NamespaceType::User) {
+            return Ok(());
+        }
+        for (index, limit) in rlimits(process(spec)?).enumerate() {
+            let step = StepBuf::RaiseLimit { resource: resource(limit.typ()), hard: limit.hard() };
+            self.push(step, limit_origin(index, limit));
+        }
+        Ok(())
+    }
+
+    /// A session keyring of its own, so that the host's keys can't be found (keyrings(7)).
+    pub(super) fn keyring(&mut self, options: &Options, creation: &Creation) -> Result<(), Error> {
+        if options.no_new_keyring {
+            return Ok(());
+        }
+        // As runc: possessor and owner may search, in a user namespace also others.
+        let permissions = if creation.is_own(NamespaceType::User) { 0x8 } else { 0x80000 };
+        let name = c_string(format!("_ses.{}", options.id), "session keyring")?;
+        self.push(StepBuf::Keyring { name, permissions }, "session keyring");
+        Ok(())
+    }
+
+    /// The caller may be bound to some CPUs; the container is not (its cpuset decides).
+    pub(super) fn affinity(&mut self) {
+        self.push(StepBuf::Affinity { mask: ALL_CPUS.to_vec(), flags: 0 }, "CPU affinity");
+    }
+
+    /// The working directory is made when the image lacks it.
+    pub(super) fn working_directory(&mut self, spec: &Spec) -> Result<(), Error> {
+        let cwd = process(spec)?.cwd();
+        if cwd != Path::new("/") {
+            let path = c_string(cwd, "process.cwd")?;
+            self.push(StepBuf::Directory { path, mode: 0o755 }, cwd_origin(cwd));
+        }
+        Ok(())
+    }
+
+    /// `hostname` and `domainname`.
+    pub(super) fn names(&mut self, spec: &Spec) -> Result<(), Error> {
+        if let Some(name) = spec.hostname().as_ref().filter(|n| !n.is_empty()) {
+            self.push(StepBuf::Hostname { name: c_string(name, "hostname")? }, "hostname");
+        }
+        if let Some(name) = spec.domainname().as_ref().filter(|n| !n.is_empty()) {
+            self.push(StepBuf::Domainname { name: c_string(name, "domainname")? }, "domainname");
+        }
+        Ok(())
+    }
+
+    /// `linux.sysctl`, sorted: a plan is compared and printed.
+    pub(super) fn sysctls(&mut self, spec: &Spec) -> Result<(), Error> {
+        let Some(sysctls) = spec.linux().as_ref().and_then(|l| l.sysctl().as_ref()) else { return Ok(()) };
+        let mut sysctls: Vec<_> = sysctls.iter().collect();
+        sysctls.sort();
+        for (key, value) in sysctls {
+            let origin = format!("linux.sysctl[{key:?}]");
+            let path = c_string(sysctl_path(key).as_deref().unwrap_or(key), &origin)?;
+            self.push(StepBuf::Sysctl { path, value: c_string(value, &origin)? }, origin);
+        }
+        Ok(())
+    }
+
+    /// `process.user.umask`, or runc's default.
+    pub(super) fn umask(&mut self, spec: &Spec) {
+        let mask = spec.process().as_ref().and_then(|p| p.user().umask()).unwrap_or(0o022);
+        self.push(StepBuf::Umask { mask }, "process.user.umask");
+    }
+
+    /// argv and the environment.
+    pub(super) fn environment(&mut self, spec: &Spec, options: &Options) -> Result<(), Error> {
+        let process = process(spec)?;
+        let mut env = last_of_each(process.env().as_deref().unwrap_or_default());
+        if options.listen_fds > 0 {
+            env.push(format!("LISTEN_FDS={}", options.listen_fds));
+            env.push("LISTEN_PID=1".to_owned());
+        }
+        if options.notify_dir.is_some() {
+            env.push("NOTIFY_SOCKET=/run/notify/notify.sock".to_owned());
+        }
+        self.process_environment(process, env)
+    }
+
+    pub(super) fn process_environment(&mut self, process: &Process, env: Vec<String>) -> Result<(), Error> {
+        let args = process.args().as_deref().unwrap_or_default();
+        self.push(StepBuf::Argv { args: c_strings(args, "process.args")?, flags: 0 }, "process.args");
+        let has_home = env.iter().any(|e| e.strip_prefix("HOME=").is_some_and(|home| !home.is_empty()));
+        self.push(StepBuf::Env { vars: c_strings(&env, "process.env")?, flags: 0 }, "process.env");
+        if !has_home {
+            self.push(StepBuf::Home { uid: process.user().uid() }, "process.env (HOME)");
+        }
+        Ok(())
+    }
+
+    /// A missing program is an error of `create`, not of `start`.
+    pub(super) fn program(&mut self, spec: &Spec) -> Result<(), Error> {
+        self.process_program(process(spec)?)
+    }
+
+    pub(super) fn process_program(&mut self, process: &Process) -> Result<(), Error> {
+        let paths = c_strings(candidates(process), "process.args[0]")?;
+        let user = process.user();
+        let gids = user.additional_gids().clone().unwrap_or_default();
+        self.push(StepBuf::Candidates { paths, flags: 0 }, "process.args[0]");
+        self.push(StepBuf::Groups { gids, flags: 0 }, "process.user.additionalGids");
+        self.push(StepBuf::Program { uid: user.uid(), gid: user.gid() }, "process.args[0]");
+        Ok(())
+    }
+
+    /// From the container's root to the container's process.
+    pub(super) fn become_the_process(
+        &mut self,
+        spec: &Spec,
+        facts: &Facts,
+        filter: Option<&Filter>,
+        creation: &Creation,
+    ) -> Result<(), Error> {
+        let process = process(spec)?;
+        let own_userns = creation.is_own(NamespaceType::User);
+        // In a user namespace of its own the process has every capability; elsewhere only what we have.
+        let grantable = if own_userns { u64::MAX } else { facts.permitted };
+        // Where the namespace's creator had no right over groups, the kernel denies setgroups(2).
+        let groups_allowed =
+            !(facts.rootless && creation.is_new(NamespaceType::User) && facts.newgidmap.is_none());
+        self.confine(process, filter, grantable, groups_allowed)
+    }
+
+    /// The same for `exec`.
+    pub(super) fn confine(
+        &mut self,
+        process: &Process,
+        filter: Option<&Filter>,
+        grantable: u64,
+        groups_allowed: bool,
+    ) -> Result<(), Error> {
+        for (index, limit) in rlimits(process).enumerate() {
+            let (resource, soft, hard) = (resource(limit.typ()), limit.soft(), limit.hard());
+            self.push(StepBuf::Limit { resource, soft, hard }, limit_origin(index, limit));
+        }
+        let cwd = process.cwd();
+        self.push(StepBuf::Workdir { path: c_string(cwd, "process.cwd")? }, cwd_origin(cwd));
+        let uid = process.user().uid();
+        self.push(StepBuf::ChownStdio { uid }, "process.user.uid");
+        if process.no_new_privileges().unwrap_or(false) {
+            // Then a filter may be loaded without CAP_SYS_ADMIN: as late as possible, it sees fewest of our calls.
+            self.credentials(process, grantable, groups_allowed);
+            self.push(StepBuf::NoNewPrivs {}, "process.noNewPrivileges");
+            self.seccomp(filter);
+        } else {
+            // Without it, loading a filter takes CAP_SYS_ADMIN, which the credentials take away.
+            self.seccomp(filter);
+            self.credentials(process, grantable, groups_allowed);
+        }
+        Ok(())
+    }
+
+    fn seccomp(&mut self, filter: Option<&Filter>) {
+        if let Some(filter) = filter {
+            // SECCOMP_FILTER_FLAG_* are six low bits.
+            let step = StepBuf::Seccomp { filter: filter.program.clone(), flags: filter.flags as u16 };
+            self.push(step, "linux.seccomp");
+        }
+    }
+
+    fn credentials(&mut self, process: &Process, grantable: u64, setgroups: bool) {
+        let caps = process.capabilities().as_ref();
+        let mask = |set: Option<&Capabilities>| set.map_or(0, |s| capability_mask(s)) & grantable;
+        let permitted = mask(caps.and_then(|c| c.permitted().as_ref()));
+        let step = StepBuf::Credentials {
+            uid: process.user().uid(),
+            gid: process.user().gid(),
+            setgroups,
+            bounding: mask(caps.and_then(|c| c.bounding().as_ref())),
+            permitted,
+            effective: mask(caps.and_then(|c| c.effective().as_ref())),
+            inheritable: mask(caps.and_then(|c| c.inheritable().as_ref())),
+            ambient: mask(caps.and_then(|c| c.ambient().as_ref())),
+        };
+        self.push(step, "process.capabilities");
+    }
+}
+
+/// The process, which a container must have.
+pub(super) fn process(spec: &Spec) -> Result<&Process, Error> {
+    spec.process().as_ref().ok_or(Error::Missing("process"))
+}
+
+/// The variables with only the last of each name, in the order of the first.
+pub(super) fn last_of_each(env: &[String]) -> Vec<String> {
+    let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
+    let mut places = std::collections::HashMap::new();
+    let mut out: Vec<String> = Vec::with_capacity(env.len());
+    for entry in env {
+        match places.get(&name(entry)) {
+            Some(&place) => {
+                if let Some(old) = out.get_mut::<usize>(place) {
+                    entry.clone_into(old);
+                }
+            }
+            None => {
+                places.insert(name(entry), out.len());
+                out.push(entry.clone());
+            }
+        }
+    }
+    out
+}
+
+/// Where the program may be, in order: as execvp(3) looks, with the PATH of the container's environment.
+fn candidates(process: &Process) -> Vec<String> {
+    let program = process.args().as_ref().and_then(|a| a.first()).map(String::as_str).unwrap_or_default();
+    let cwd = process.cwd();
+    if program.contains('/') {
+        return vec![cwd.join(program).to_string_lossy().into_owned()];
+    }
+    let env = process.env().as_deref().unwrap_or_default();
+    let path = env.iter().rev().find_map(|e| e.strip_prefix("PATH=")).unwrap_or_default();
+    path.split(':')
+        .filter(|_| !path.is_empty())
+        .map(|dir| cwd.join(dir).join(program).to_string_lossy().into_owned())
+        .collect()
+}
+
+fn rlimits(process: &Process) -> impl Iterator<Item = &PosixRlimit> {
+    process.rlimits().iter().flatten()
+}
+
+fn limit_origin(index: usize, limit: &PosixRlimit) -> String {
+    format!("process.rlimits[{index}] ({})", limit.typ())
+}
+
+fn cwd_origin(cwd: &Path) -> String {
+    format!("process.cwd ({})", cwd.display())
+}
+
+fn resource(kind: PosixRlimitType) -> u32 {
+    use nix::libc;
+    match kind {
+        PosixRlimitType::RlimitCpu => libc::RLIMIT_CPU,
+        PosixRlimitType::RlimitFsize => libc::RLIMIT_FSIZE,
+        PosixRlimitType::RlimitData => libc::RLIMIT_DATA,
+        PosixRlimitType::RlimitStack => libc::RLIMIT_STACK,
+        PosixRlimitType::RlimitCore => libc::RLIMIT_CORE,
+        PosixRlimitType::RlimitRss => libc::RLIMIT_RSS,
+        PosixRlimitType::RlimitNproc => libc::RLIMIT_NPROC,
+        PosixRlimitType::RlimitNofile => libc::RLIMIT_NOFILE,
+        PosixRlimitType::RlimitMemlock => libc::RLIMIT_MEMLOCK,
+        PosixRlimitType::RlimitAs => libc::RLIMIT_AS,
+        PosixRlimitType::RlimitLocks => libc::RLIMIT_LOCKS,
+        PosixRlimitType::RlimitSigpending => libc::RLIMIT_SIGPENDING,
+        PosixRlimitType::RlimitMsgqueue => libc::RLIMIT_MSGQUEUE,
+        PosixRlimitType::RlimitNice => libc::RLIMIT_NICE,
+        PosixRlimitType::RlimitRtprio => libc::RLIMIT_RTPRIO,
+        PosixRlimitType::RlimitRttime => libc::RLIMIT_RTTIME,
+    }
+}
+
+/// A set of capabilities as the kernel's bits (capabilities(7)).
+fn capability_mask(set: &Capabilities) -> u64 {
+    set.iter().fold(0, |mask, capability| mask | 1 << capability_number(*capability))
+}
+
+fn capability_number(capability: Capability) -> u32 {
+    match capability {
+        Capability::Chown => 0,
+        Capability::DacOverride => 1,
+        Capability::DacReadSearch => 2,
+        Capability::Fowner => 3,
+        Capability::Fsetid => 4,
+        Capability::Kill => 5,
+        Capability::Setgid => 6,
+        Capability::Setuid => 7,
+        Capability::Setpcap => 8,
+        Capability::LinuxImmutable => 9,
+        Capability::NetBindService => 10,
+        Capability::NetBroadcast => 11,
+        Capability::NetAdmin => 12,
+        Capability::NetRaw => 13,
+        Capability::IpcLock => 14,
+        Capability::IpcOwner => 15,
+        Capability::SysModule => 16,
+        Capability::SysRawio => 17,
+        Capability::SysChroot => 18,
+        Capability::SysPtrace => 19,
+        Capability::SysPacct => 20,
+        Capability::SysAdmin => 21,
+        Capability::SysBoot => 22,
+        Capability::SysNice => 23,
+        Capability::SysResource => 24,
+        Capability::SysTime => 25,
+        Capability::SysTtyConfig => 26,
+        Capability::Mknod => 27,
+        Capability::Lease => 28,
+        Capability::AuditWrite => 29,
+        Capability::AuditControl => 30,
+        Capability::Setfcap => 31,
+        Capability::MacOverride => 32,
+        Capability::MacAdmin => 33,
+        Capability::Syslog => 34,
+        Capability::WakeAlarm => 35,
+        Capability::BlockSuspend => 36,
+        Capability::AuditRead => 37,
+        Capability::Perfmon => 38,
+        Capability::Bpf => 39,
+        Capability::CheckpointRestore => 40,
+    }
+}

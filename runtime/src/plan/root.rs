@@ -1,0 +1,105 @@
+//! The root: where it is attached, when it becomes "/", and what is made read-only at the end.
+
+use super::text::c_string;
+use super::{Builder, Creation, Error, Options, absolute};
+use crate::config::mount_options;
+use crate::namespaces::NamespaceType;
+use nix::libc::{MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE};
+use oci_spec::runtime::{Mount, Spec};
+use skeg_proto::step::StepBuf;
+use std::path::Path;
+
+impl Builder {
+    /// Cuts the container's mounts off from the host's and attaches the rootfs.
+    pub(super) fn root(&mut self, spec: &Spec, options: &Options) -> Result<(), Error> {
+        let root = spec.root().as_ref().ok_or(Error::Missing("root"))?;
+        let flags = rootfs_propagation(spec)?.unwrap_or((MS_SLAVE | MS_REC) as u32);
+        let path = c_string(options.bundle.join(root.path()), "root.path")?;
+        self.push(StepBuf::Propagation { flags }, "linux.rootfsPropagation");
+        // Below a shared mount, whatever is attached would appear on the host too, and pivot_root refuses it.
+        if flags & MS_SHARED as u32 != 0 {
+            self.push(StepBuf::PrivateParent { path: path.clone() }, "root.path");
+        }
+        self.push(StepBuf::Root { path }, place(root.path()));
+        Ok(())
+    }
+
+    /// Makes the rootfs "/". What the config asks of its propagation holds from here on.
+    pub(super) fn pivot(&mut self, spec: &Spec, options: &Options) -> Result<(), Error> {
+        let step = if options.no_pivot { StepBuf::MoveRoot {} } else { StepBuf::Pivot {} };
+        self.push(step, "root.path");
+        match rootfs_propagation(spec)? {
+            Some(flags) if flags & MS_PRIVATE as u32 == 0 => {
+                self.push(StepBuf::Propagation { flags }, "linux.rootfsPropagation");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Standard streams on the host's null device would keep a file of the host's open.
+    pub(super) fn reopen_null(&mut self, creation: &Creation) {
+        if creation.is_own(NamespaceType::Mount) {
+            self.push(StepBuf::ReopenNull {}, "process (standard streams)");
+        }
+    }
+
+    /// What was mounted writable so that other things could be put into it.
+    pub(super) fn late_readonly(&mut self, spec: &Spec) -> Result<(), Error> {
+        for (index, mount) in spec.mounts().iter().flatten().enumerate() {
+            if is_late_readonly(mount) {
+                let target = absolute(mount.destination());
+                let origin = format!("mounts[{index}] ({})", target.display());
+                let path = c_string(&target, &origin)?;
+                self.set_readonly(path, origin);
+            }
+        }
+        if spec.root().as_ref().and_then(|r| r.readonly()).unwrap_or(false) {
+            self.set_readonly(c"/".to_owned(), "root.readonly".to_owned());
+        }
+        Ok(())
+    }
+
+    fn set_readonly(&mut self, path: std::ffi::CString, origin: String) {
+        let step = StepBuf::SetAttributes { path, set: MOUNT_ATTR_RDONLY, clear: 0, recursive: false };
+        self.push(step, origin);
+    }
+
+    /// `linux.readonlyPaths`, then `linux.maskedPaths`.
+    pub(super) fn readonly_and_masked(&mut self, spec: &Spec) -> Result<(), Error> {
+        let Some(linux) = spec.linux() else { return Ok(()) };
+        for (index, path) in linux.readonly_paths().iter().flatten().enumerate() {
+            let origin = format!("linux.readonlyPaths[{index}] ({path})");
+            self.push(StepBuf::Readonly { path: c_string(path, &origin)? }, origin);
+        }
+        for (index, path) in linux.masked_paths().iter().flatten().enumerate() {
+            let origin = format!("linux.maskedPaths[{index}] ({path})");
+            self.push(StepBuf::Mask { path: c_string(path, &origin)? }, origin);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a mount asked to be read-only is made so only at the end: other mounts, devices and symlinks go into it.
+pub(super) fn is_late_readonly(mount: &Mount) -> bool {
+    let holds_others = mount.typ().as_deref() == Some("tmpfs")
+        || mount.typ().as_deref() == Some("cgroup")
+        || absolute(mount.destination()) == Path::new("/dev");
+    let options = mount_options::of(mount);
+    holds_others && options.bind.is_none() && options.filesystem_attributes() & MOUNT_ATTR_RDONLY != 0
+}
+
+fn rootfs_propagation(spec: &Spec) -> Result<Option<u32>, Error> {
+    let name = spec.linux().as_ref().and_then(|l| l.rootfs_propagation().as_deref()).unwrap_or_default();
+    if name.is_empty() {
+        return Ok(None);
+    }
+    match mount_options::parse(&[name.to_owned()]).propagation.first() {
+        Some(flags) => Ok(Some(*flags)),
+        None => Err(Error::invalid("linux.rootfsPropagation", format!("unknown value {name:?}"))),
+    }
+}
+
+fn place(path: &Path) -> String {
+    format!("root.path ({})", path.display())
+}

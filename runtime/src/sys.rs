@@ -1,0 +1,105 @@
+//! System calls that nix lacks: every `unsafe` of the runtime outside the cgroup driver.
+
+#![allow(unsafe_code)]
+
+use nix::errno::Errno;
+use nix::libc;
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// memfd_create(2) with sealing allowed, executable.
+///
+/// Since Linux 6.3 a sysctl may make memfds non-executable unless asked for; before, the flag is refused.
+pub fn executable_memfd(name: &CStr) -> Result<OwnedFd, Errno> {
+    const MFD_EXEC: libc::c_uint = 0x10;
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    memfd(name, flags | MFD_EXEC).or_else(|errno| match errno {
+        Errno::EINVAL => memfd(name, flags),
+        other => Err(other),
+    })
+}
+
+fn memfd(name: &CStr, flags: libc::c_uint) -> Result<OwnedFd, Errno> {
+    // SAFETY: the name is NUL-terminated and lives across the call; the kernel returns a new fd that nobody else owns.
+    unsafe { owned(libc::memfd_create(name.as_ptr(), flags).into()) }
+}
+
+/// pidfd_open(2).
+pub fn pidfd_open(pid: i32) -> Result<OwnedFd, Errno> {
+    // SAFETY: no pointers; the kernel returns a new fd that nobody else owns.
+    unsafe { owned(libc::syscall(libc::SYS_pidfd_open, pid, 0)) }
+}
+
+/// pidfd_send_signal(2).
+pub fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<(), Errno> {
+    let info = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: a null siginfo is allowed and means kill(2)'s.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, info, 0) };
+    Errno::result(result).map(drop)
+}
+
+/// close_range(2) with CLOSE_RANGE_CLOEXEC: fds of the caller's that it forgot to mark.
+pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
+    const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+    // SAFETY: marks fds close-on-exec, closes none: no fd that Rust owns is invalidated.
+    let result =
+        unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC) };
+    Errno::result(result).map(drop)
+}
+
+/// The permitted capabilities of this process (capget(2)); none where that can't be told.
+pub fn permitted_capabilities() -> u64 {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    #[repr(C)]
+    #[derive(Clone, Copy, Default)]
+    struct Data {
+        effective: u32,
+        permitted: u32,
+        inheritable: u32,
+    }
+    const VERSION_3: u32 = 0x2008_0522;
+    let mut header = Header { version: VERSION_3, pid: 0 };
+    let mut data = [Data::default(); 2];
+    // SAFETY: version 3 reads one header and writes two data records, which both live across the call.
+    let result = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) };
+    match result {
+        0 => u64::from(data[0].permitted) | u64::from(data[1].permitted) << 32,
+        _ => 0,
+    }
+}
+
+/// PR_SET_CHILD_SUBREAPER: orphans of the container come to us.
+pub fn become_subreaper() -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }).map(drop)
+}
+
+/// The pid namespace's pid of a socket's peer and the like are not needed here: fds received by SCM_RIGHTS are owned.
+///
+/// # Safety
+/// `fd` is open and nobody else owns it.
+pub unsafe fn own_fd(fd: i32) -> OwnedFd {
+    // SAFETY: the caller's promise.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// TIOCGWINSZ and TIOCSWINSZ: gives the terminal `to` the size of `from`.
+pub fn copy_window_size(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the kernel writes one winsize, which lives across the call.
+    Errno::result(unsafe { libc::ioctl(from.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) })?;
+    // SAFETY: the kernel reads one winsize, which lives across the call.
+    Errno::result(unsafe { libc::ioctl(to.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) }).map(drop)
+}
+
+/// # Safety
+/// `fd` is a new fd that nobody else owns, or negative with errno set.
+unsafe fn owned(fd: libc::c_long) -> Result<OwnedFd, Errno> {
+    let fd = Errno::result(fd)?;
+    // SAFETY: the caller's promise; fd numbers fit.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}

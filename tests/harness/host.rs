@@ -1,0 +1,127 @@
+//! What the tests need to know of the machine and of the runtime under test.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::{env, fs};
+
+/// Who wrote the runtime under test.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Maker {
+    /// Ours.
+    Skeg,
+    /// runc, against which the tests are held.
+    Runc,
+    /// Any other with the same command line.
+    Other,
+}
+
+/// The runtime under test.
+pub fn runtime() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| match env::var_os("SKEG_TEST_RUNTIME") {
+        Some(path) => path.into(),
+        None => workspace().join("target/release/skeg"),
+    })
+}
+
+/// Who wrote the runtime under test, by its `--version`.
+pub fn maker() -> Maker {
+    static MAKER: OnceLock<Maker> = OnceLock::new();
+    *MAKER.get_or_init(|| {
+        let output = Command::new(runtime()).arg("--version").output();
+        let output = output.unwrap_or_else(|error| panic!("{}: {error}", runtime().display()));
+        match String::from_utf8_lossy(&output.stdout).split(' ').next() {
+            Some("skeg") => Maker::Skeg,
+            Some("runc") => Maker::Runc,
+            _ => Maker::Other,
+        }
+    })
+}
+
+/// The root of the source tree.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent")
+}
+
+/// The probe, which cargo builds beside the test programs' directory.
+pub fn probe() -> PathBuf {
+    let this = env::current_exe().expect("/proc is mounted");
+    let directory = this.ancestors().nth(2).expect("target/PROFILE/deps/NAME");
+    directory.join("probe")
+}
+
+/// Whether the tests run as root.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// Whether the controllers are on cgroup v1 (hybrid or not).
+pub fn has_cgroup_v1() -> bool {
+    Path::new("/sys/fs/cgroup/memory/cgroup.procs").exists()
+}
+
+/// Below which directories a container's cgroups may be.
+pub fn cgroup_hierarchies() -> Vec<PathBuf> {
+    if !has_cgroup_v1() {
+        return vec!["/sys/fs/cgroup".into()];
+    }
+    let entries = fs::read_dir("/sys/fs/cgroup").expect("/sys/fs/cgroup");
+    entries.flatten().map(|entry| entry.path()).filter(|path| path.join("cgroup.procs").exists()).collect()
+}
+
+/// Writes down that a test did not run: a line for people, and one in the file that scripts/test counts.
+pub fn note_skip(test: &str, reason: &str) {
+    println!("SKIP {test}: {reason}");
+    if let Some(path) = env::var_os("SKEG_TEST_SKIPS") {
+        let file = fs::File::options().append(true).create(true).open(path);
+        file.and_then(|mut file| writeln!(file, "{test}: {reason}")).expect("SKEG_TEST_SKIPS is writable");
+    }
+}
+
+/// Ends the test as skipped.
+#[macro_export]
+macro_rules! skip {
+    ($($reason:tt)+) => {{
+        let thread = std::thread::current();
+        $crate::host::note_skip(thread.name().unwrap_or("?"), &format!($($reason)+));
+        return;
+    }};
+}
+
+/// Skips the test unless it runs as root.
+#[macro_export]
+macro_rules! need_root {
+    () => {
+        if !$crate::host::is_root() {
+            $crate::skip!("needs root");
+        }
+    };
+}
+
+/// Skips a test of what only skeg has.
+#[macro_export]
+macro_rules! only_skeg {
+    () => {
+        if $crate::host::maker() != $crate::host::Maker::Skeg {
+            $crate::skip!("only skeg has this");
+        }
+    };
+}
+
+/// Skips the test where runc is known to do otherwise, with the reason.
+#[macro_export]
+macro_rules! not_runc {
+    ($reason:literal) => {
+        if $crate::host::maker() == $crate::host::Maker::Runc {
+            $crate::skip!("runc: {}", $reason);
+        }
+    };
+}
+
+/// Owner, group and mode of a file.
+pub fn owner(meta: &fs::Metadata) -> (u32, u32, u32) {
+    use std::os::unix::fs::MetadataExt;
+    (meta.uid(), meta.gid(), meta.mode())
+}

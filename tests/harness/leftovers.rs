@@ -1,0 +1,112 @@
+//! What a runtime may have forgotten: processes, cgroups, mounts and state of one container.
+
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::process::LIMIT;
+use crate::{host, sys};
+
+/// Everything on this machine that still carries the container's id, in words.
+pub fn of(id: &str, state: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    found.extend(processes(id));
+    found.extend(cgroups(id));
+    found.extend(mounts(id));
+    if let Ok(entries) = fs::read_dir(state) {
+        found.extend(entries.flatten().map(|entry| format!("state {}", entry.path().display())));
+    }
+    found
+}
+
+/// Processes in a cgroup named after the container, or with the id in their command line or environment.
+///
+/// A memfd needs a process that holds it, so a forgotten one shows here too.
+pub fn processes(id: &str) -> Vec<String> {
+    let own = std::process::id().to_string();
+    let entries = fs::read_dir("/proc").expect("/proc");
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let pids = names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()) && *name != own);
+    let pids = pids.filter(|pid| !is_zombie(pid));
+    pids.filter(|pid| {
+        ["cgroup", "cmdline", "environ"].iter().any(|file| {
+            // A process that has ended meanwhile is not left over.
+            let text = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            String::from_utf8_lossy(&text).contains(id)
+        })
+    })
+    .map(|pid| {
+        let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        format!("process {pid}: {}", command.replace('\0', " "))
+    })
+    .collect()
+}
+
+/// A process that has ended and whose parent has not asked yet: a runtime leaves those to the caller's reaper.
+fn is_zombie(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_none_or(|(_, rest)| rest.starts_with(" Z") || rest.starts_with(" X"))
+}
+
+/// Cgroup directories whose name contains `id`.
+pub fn cgroups(id: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for hierarchy in host::cgroup_hierarchies() {
+        find_named(&hierarchy, id, &mut found);
+    }
+    found.into_iter().map(|path| format!("cgroup {path}")).collect()
+}
+
+fn find_named(directory: &Path, id: &str, found: &mut Vec<String>) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        if entry.file_name().to_string_lossy().contains(id) {
+            found.push(entry.path().display().to_string());
+        }
+        find_named(&entry.path(), id, found);
+    }
+}
+
+fn mounts(id: &str) -> Vec<String> {
+    let table = fs::read_to_string("/proc/self/mountinfo").expect("/proc");
+    table.lines().filter(|line| line.contains(id)).map(|line| format!("mount {line}")).collect()
+}
+
+/// Removes cgroups that a failed test left, so that the next is not disturbed.
+pub fn remove_cgroups(id: &str) {
+    for line in cgroups(id).iter().rev() {
+        if let Some(path) = line.strip_prefix("cgroup ") {
+            // Best effort: the failure that led here is already being reported.
+            let _ = fs::remove_dir(path);
+        }
+    }
+}
+
+/// Waits until `pid` has ended, reaping every other orphan that was given to us meanwhile: the init of a pid namespace
+/// does not end before the last process in it was waited for. False if that takes longer than any wait may.
+pub fn wait_reaping_others(pid: i32) -> bool {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        // ESRCH: it has ended and has been waited for.
+        let Ok(init) = sys::pidfd_open(pid) else { return true };
+        let children = fs::read_to_string(format!("/proc/self/task/{}/children", std::process::id()));
+        let mut pidfds = vec![init];
+        for child in children.unwrap_or_default().split_whitespace().filter_map(|pid| pid.parse().ok()) {
+            if child != pid && !matches!(sys::reap(child), Ok(Some(_))) {
+                pidfds.extend(sys::pidfd_open(child));
+            }
+        }
+        if sys::readable(pidfds[0].as_fd(), Instant::now()).unwrap_or(false) {
+            return true;
+        }
+        if !sys::any_readable(&pidfds, deadline).unwrap_or(false) {
+            return false;
+        }
+    }
+}
+
+/// Reaps all orphans that have ended and were given to us: needed where a test has several processes in a container.
+pub fn reap_all_ended() {
+    while matches!(sys::reap(-1), Ok(Some(_))) {}
+}

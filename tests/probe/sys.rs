@@ -1,0 +1,235 @@
+//! The system calls of the probe that std has no word for.
+
+use std::ffi::CStr;
+use std::io;
+use std::mem::MaybeUninit;
+
+use nix::sys::resource::{Resource, getrlimit};
+use nix::unistd::{getegid, geteuid, getgid, getgroups, getpgrp, getpid, getppid, getsid, getuid};
+use serde_json::{Value, json};
+
+fn check(result: libc::c_long) -> io::Result<i64> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// fcntl(2) F_GETFD: asks about a descriptor without needing another.
+pub fn is_open(fd: i32) -> bool {
+    // SAFETY: F_GETFD only reads the descriptor's flags.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
+}
+
+/// write(2) of one line to a descriptor that was handed in by number.
+pub fn write_to(fd: i32) -> io::Result<()> {
+    let text = b"from inside\n";
+    // SAFETY: the buffer is valid for its length; a wrong descriptor is only an error.
+    check(unsafe { libc::write(fd, text.as_ptr().cast(), text.len()) } as libc::c_long).map(drop)
+}
+
+/// All signals, blocked, to be fetched one at a time.
+pub struct AllSignals(libc::sigset_t);
+
+impl AllSignals {
+    pub fn block() -> io::Result<Self> {
+        let mut set = MaybeUninit::uninit();
+        // SAFETY: sigfillset initialises the set that sigprocmask then reads.
+        unsafe {
+            libc::sigfillset(set.as_mut_ptr());
+            check(libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut()).into())?;
+            Ok(Self(set.assume_init()))
+        }
+    }
+
+    pub fn next(&mut self) -> io::Result<i32> {
+        // SAFETY: the set is initialised; no siginfo is asked for.
+        check(unsafe { libc::sigwaitinfo(&self.0, std::ptr::null_mut()) }.into()).map(|signal| signal as i32)
+    }
+}
+
+/// Ends by `signal`; returns only if the kernel does not deliver it (pid 1 without a handler).
+pub fn die_by(signal: i32) -> io::Result<()> {
+    // SAFETY: both calls only change this process.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::kill(libc::getpid(), signal);
+    }
+    Err(io::Error::other("still alive"))
+}
+
+/// Forks; the child does `work`, the parent ends.
+pub fn leave_child_behind(work: fn() -> io::Result<()>) -> io::Result<()> {
+    // SAFETY: the program has one thread, so the child may do anything.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => work(),
+        _ => std::process::exit(0),
+    }
+}
+
+/// Starts up to `count` children that live at the same time; returns how many could be started.
+pub fn fork_at_once(count: usize) -> usize {
+    let mut children = Vec::new();
+    for _ in 0..count {
+        // SAFETY: the program has one thread; the child only waits to be killed.
+        match unsafe { libc::fork() } {
+            -1 => break,
+            // SAFETY: pause(2) and _exit(2) have no preconditions.
+            0 => unsafe {
+                libc::pause();
+                libc::_exit(0)
+            },
+            pid => children.push(pid),
+        }
+    }
+    for &pid in &children {
+        // SAFETY: a child of ours, not yet waited for, so the pid is still its.
+        unsafe {
+            libc::kill(pid, libc::SIGKILL);
+            libc::waitpid(pid, std::ptr::null_mut(), 0);
+        }
+    }
+    children.len()
+}
+
+/// Uses `bytes` of memory, page by page.
+pub fn touch_memory(bytes: usize) -> usize {
+    let mut memory = vec![0u8; bytes];
+    for page in memory.iter_mut().step_by(4096) {
+        *page = 1;
+    }
+    std::hint::black_box(&memory).len()
+}
+
+pub fn process_ids() -> Value {
+    json!({
+        "pid": getpid().as_raw(),
+        "ppid": getppid().as_raw(),
+        "pgrp": getpgrp().as_raw(),
+        "sid": getsid(None).map(|sid| sid.as_raw()).unwrap_or(-1),
+    })
+}
+
+pub fn ids() -> io::Result<Value> {
+    let groups: Vec<u32> = getgroups()?.into_iter().map(|gid| gid.as_raw()).collect();
+    Ok(json!({
+        "uid": getuid().as_raw(),
+        "euid": geteuid().as_raw(),
+        "gid": getgid().as_raw(),
+        "egid": getegid().as_raw(),
+        "groups": groups,
+    }))
+}
+
+pub fn umask() -> u32 {
+    // SAFETY: umask(2) cannot fail; the value is put back at once.
+    unsafe {
+        let mask = libc::umask(0);
+        libc::umask(mask);
+        mask
+    }
+}
+
+pub fn rlimits() -> io::Result<Value> {
+    let limits = [
+        ("RLIMIT_AS", Resource::RLIMIT_AS),
+        ("RLIMIT_CORE", Resource::RLIMIT_CORE),
+        ("RLIMIT_CPU", Resource::RLIMIT_CPU),
+        ("RLIMIT_FSIZE", Resource::RLIMIT_FSIZE),
+        ("RLIMIT_MEMLOCK", Resource::RLIMIT_MEMLOCK),
+        ("RLIMIT_NOFILE", Resource::RLIMIT_NOFILE),
+        ("RLIMIT_NPROC", Resource::RLIMIT_NPROC),
+        ("RLIMIT_STACK", Resource::RLIMIT_STACK),
+    ];
+    let mut seen = serde_json::Map::new();
+    for (name, resource) in limits {
+        let (soft, hard) = getrlimit(resource)?;
+        seen.insert(name.to_owned(), json!([soft, hard]));
+    }
+    Ok(Value::Object(seen))
+}
+
+/// Names of the network interfaces and whether each is up.
+pub fn interfaces() -> io::Result<Value> {
+    let mut seen = serde_json::Map::new();
+    for interface in &nix::net::if_::if_nameindex()? {
+        let name = interface.name().to_string_lossy().into_owned();
+        let up = is_up(interface.name())?;
+        seen.insert(name, up.into());
+    }
+    Ok(Value::Object(seen))
+}
+
+fn is_up(name: &CStr) -> io::Result<bool> {
+    // SAFETY: ifreq is plain data for which zeroes are valid; the name is shorter than IFNAMSIZ because the kernel
+    // gave it; the socket is closed before the return.
+    unsafe {
+        let mut request: libc::ifreq = std::mem::zeroed();
+        for (to, from) in request.ifr_name.iter_mut().zip(name.to_bytes()) {
+            *to = *from as libc::c_char;
+        }
+        let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
+        let result = check(libc::ioctl(socket, libc::SIOCGIFFLAGS, &mut request).into());
+        libc::close(socket);
+        result?;
+        Ok(i32::from(request.ifr_ifru.ifru_flags) & libc::IFF_UP != 0)
+    }
+}
+
+pub fn personality() -> i32 {
+    // SAFETY: 0xffffffff only asks.
+    unsafe { libc::personality(0xffff_ffff) }
+}
+
+pub fn dumpable() -> i32 {
+    // SAFETY: PR_GET_DUMPABLE takes no pointer.
+    unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) }
+}
+
+/// keyctl(2) KEYCTL_DESCRIBE of the session keyring: `type;uid;gid;perm;description`.
+pub fn session_keyring() -> io::Result<String> {
+    const KEYCTL_DESCRIBE: libc::c_long = 6;
+    const KEY_SPEC_SESSION_KEYRING: libc::c_long = -3;
+    let mut text = [0u8; 256];
+    // SAFETY: the buffer is valid for the length given.
+    let length = check(unsafe {
+        libc::syscall(
+            libc::SYS_keyctl,
+            KEYCTL_DESCRIBE,
+            KEY_SPEC_SESSION_KEYRING,
+            text.as_mut_ptr(),
+            text.len(),
+            0,
+        )
+    })?;
+    let text = text.get(..(length as usize).saturating_sub(1)).unwrap_or_default();
+    Ok(String::from_utf8_lossy(text).into_owned())
+}
+
+/// What kind of terminal stdin is: size as `ROWSxCOLUMNS`, and whether it is the controlling one.
+pub fn tty() -> Value {
+    // SAFETY: winsize is plain data; the ioctls write to it and to nothing else.
+    unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        let has_size = libc::ioctl(0, libc::TIOCGWINSZ, &mut size) == 0;
+        let controlling = libc::tcgetsid(0) == libc::getsid(0);
+        let are: Vec<bool> = (0..3).map(|fd| libc::isatty(fd) == 1).collect();
+        let name = std::fs::read_link("/proc/self/fd/0").map(|name| name.display().to_string());
+        json!({
+            "stdio": are,
+            "size": if has_size { format!("{}x{}", size.ws_row, size.ws_col) } else { String::new() },
+            "controlling": controlling,
+            "name": name.unwrap_or_default(),
+        })
+    }
+}
+
+/// mknod(2) of a device that no default rule allows: a block device 7:0 (loop).
+pub fn make_device(path: &CStr) -> io::Result<()> {
+    // SAFETY: the path is a C string.
+    check(unsafe { libc::mknod(path.as_ptr(), libc::S_IFBLK | 0o600, libc::makedev(7, 0)) }.into()).map(drop)
+}
+
+/// A system call by number with no arguments: what seccomp makes of it.
+pub fn bare_syscall(number: libc::c_long) -> io::Result<i64> {
+    // SAFETY: the tests name only calls that are harmless with zeroes: the kernel refuses null pointers.
+    check(unsafe { libc::syscall(number, 0, 0, 0, 0, 0, 0) })
+}

@@ -1,0 +1,316 @@
+//! Cgroups: made, entered, limited, frozen, updated, removed.
+
+use std::fs;
+use std::path::Path;
+
+use skeg_tests::{Bundle, Value, host, json, leftovers, need_root, not_runc, skip};
+
+/// A limit of the container: the file of cgroup v1, or of v2.
+#[track_caller]
+fn read(container: &Bundle, controller: &str, v1: &str, v2: &str) -> String {
+    let directory = container.cgroup(controller);
+    let name = if host::has_cgroup_v1() { v1 } else { v2 };
+    let text = fs::read_to_string(directory.join(name));
+    text.unwrap_or_else(|error| panic!("{}/{name}: {error}", directory.display())).trim_end().to_owned()
+}
+
+fn limited(resources: &[(&str, Value)]) -> Bundle {
+    resources.iter().fold(Bundle::pausing(), |container, (kind, value)| {
+        container.set(&format!("/linux/resources/{kind}"), value.clone())
+    })
+}
+
+#[test]
+fn cgroup_carries_the_containers_id() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let path = container.cgroup("pids");
+    assert_eq!(path.file_name().unwrap().to_str(), Some(container.id.as_str()));
+    let procs = fs::read_to_string(path.join("cgroup.procs")).unwrap();
+    assert_eq!(procs, format!("{}\n", container.pid()));
+}
+
+#[test]
+fn cgroup_is_the_configured_one() {
+    need_root!();
+    let container = Bundle::pausing();
+    let path = format!("/{}-parent/below", container.id);
+    let container = container.set("/linux/cgroupsPath", path.as_str()).running();
+    let cgroup = container.cgroup("pids");
+    assert!(cgroup.to_str().unwrap().ends_with(&path), "{}", cgroup.display());
+    container.command("delete", &["--force"]).finish().ok();
+    container.wait();
+    assert!(!cgroup.exists());
+    leftovers::remove_cgroups(&container.id);
+}
+
+#[test]
+fn cgroup_path_that_climbs_is_kept_below_the_root() {
+    need_root!();
+    let container = Bundle::pausing();
+    let path = format!("/../../{}", container.id);
+    let container = container.set("/linux/cgroupsPath", path.as_str());
+    if container.create().code == 0 {
+        let cgroup = container.cgroup("pids");
+        assert!(cgroup.starts_with("/sys/fs/cgroup"), "{}", cgroup.display());
+        assert!(!cgroup.to_str().unwrap().contains(".."), "{}", cgroup.display());
+    }
+}
+
+#[test]
+fn delete_removes_the_cgroup_in_every_hierarchy() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    assert!(!leftovers::cgroups(&container.id).is_empty());
+    container.kill("KILL").ok();
+    container.wait();
+    container.delete().ok();
+    assert_eq!(leftovers::cgroups(&container.id), Vec::<String>::new());
+}
+
+#[test]
+fn delete_removes_cgroups_that_the_container_made() {
+    need_root!();
+    if !host::has_cgroup_v1() {
+        skip!("makes its cgroup in a v1 hierarchy");
+    }
+    let container = Bundle::pausing().running();
+    fs::create_dir_all(container.cgroup("pids").join("made/below")).unwrap();
+    container.command("delete", &["--force"]).finish().ok();
+    container.wait();
+    container.nothing_left();
+}
+
+#[test]
+fn memory_limit_is_set() {
+    need_root!();
+    let container = limited(&[("memory", json!({"limit": 33_554_432}))]).running();
+    assert_eq!(read(&container, "memory", "memory.limit_in_bytes", "memory.max"), "33554432");
+}
+
+#[test]
+fn memory_reservation_is_set() {
+    need_root!();
+    let container = limited(&[("memory", json!({"limit": 33_554_432, "reservation": 16_777_216}))]).running();
+    assert_eq!(read(&container, "memory", "memory.soft_limit_in_bytes", "memory.low"), "16777216");
+}
+
+#[test]
+fn process_beyond_the_memory_limit_is_killed() {
+    need_root!();
+    let container = Bundle::probe(&["eat", "200"]).without_namespace("pid");
+    let container =
+        container.set("/linux/resources/memory", json!({"limit": 33_554_432, "swap": 33_554_432}));
+    container.run().exits(137);
+}
+
+#[test]
+fn tiny_memory_limit_is_enough_to_start() {
+    need_root!();
+    not_runc!("it charges its own memory to the container");
+    let container =
+        Bundle::probe(&["say", "hello"]).set("/linux/resources/memory", json!({"limit": 1_048_576}));
+    assert_eq!(container.run().ok().stdout, "hello\n");
+}
+
+#[test]
+fn pids_limit_is_enforced() {
+    need_root!();
+    let container = Bundle::probe(&["fork", "50"]).set("/linux/resources/pids", json!({"limit": 10}));
+    assert_eq!(container.run().ok().stdout, "9\n");
+}
+
+#[test]
+fn unlimited_pids_are_unlimited() {
+    need_root!();
+    let container = limited(&[("pids", json!({"limit": -1}))]).running();
+    assert_eq!(read(&container, "pids", "pids.max", "pids.max"), "max");
+}
+
+#[test]
+fn cpu_limits_are_set() {
+    need_root!();
+    let cpu = json!({"shares": 512, "quota": 50_000, "period": 100_000});
+    let container = limited(&[("cpu", cpu)]).running();
+    if host::has_cgroup_v1() {
+        assert_eq!(read(&container, "cpu", "cpu.shares", ""), "512");
+        assert_eq!(read(&container, "cpu", "cpu.cfs_quota_us", ""), "50000");
+        assert_eq!(read(&container, "cpu", "cpu.cfs_period_us", ""), "100000");
+    } else {
+        assert_eq!(read(&container, "cpu", "", "cpu.max"), "50000 100000");
+    }
+}
+
+#[test]
+fn cpuset_is_set() {
+    need_root!();
+    let container = limited(&[("cpu", json!({"cpus": "0", "mems": "0"}))]).running();
+    assert_eq!(read(&container, "cpuset", "cpuset.cpus", "cpuset.cpus"), "0");
+    assert_eq!(container.exec_seen(&[], &["cpus"])["cpus"]["Cpus_allowed_list"], "0");
+}
+
+#[test]
+fn limit_the_kernel_refuses_is_an_error() {
+    need_root!();
+    let container = limited(&[("cpu", json!({"cpus": "5000"}))]);
+    container.create().exits(1);
+    container.nothing_left();
+}
+
+#[test]
+fn paused_container_does_not_run() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    container.command("pause", &[]).finish().ok();
+    let state = if host::has_cgroup_v1() { "freezer.state" } else { "cgroup.freeze" };
+    let frozen = fs::read_to_string(container.cgroup("freezer").join(state)).unwrap();
+    assert!(["FROZEN", "1"].contains(&frozen.trim_end()), "{frozen}");
+    container.command("resume", &[]).finish().ok();
+    container.kill("USR1").ok();
+    assert_eq!(container.line(), "signal 10");
+}
+
+#[test]
+fn paused_container_can_be_deleted_by_force() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    container.command("pause", &[]).finish().ok();
+    container.command("delete", &["--force"]).finish().ok();
+    container.wait();
+    container.nothing_left();
+}
+
+#[test]
+fn pause_of_a_stopped_container_is_refused() {
+    need_root!();
+    let container = Bundle::probe(&["exit", "0"]);
+    container.create().ok();
+    container.start().ok();
+    container.wait();
+    container.command("pause", &[]).finish().exits(1);
+}
+
+#[test]
+fn resume_of_a_running_container_is_refused() {
+    need_root!();
+    Bundle::pausing().running().command("resume", &[]).finish().exits(1).fails_with("container not paused");
+}
+
+#[test]
+fn update_changes_the_memory_limit() {
+    need_root!();
+    let container = limited(&[("memory", json!({"limit": 33_554_432}))]).running();
+    container.command("update", &["--memory", "67108864"]).finish().ok();
+    assert_eq!(read(&container, "memory", "memory.limit_in_bytes", "memory.max"), "67108864");
+}
+
+#[test]
+fn update_takes_sizes_with_units() {
+    need_root!();
+    let container = limited(&[("memory", json!({"limit": 33_554_432}))]).running();
+    container.command("update", &["--memory", "64M"]).finish().ok();
+    assert_eq!(read(&container, "memory", "memory.limit_in_bytes", "memory.max"), "67108864");
+}
+
+#[test]
+fn update_changes_the_pids_limit() {
+    need_root!();
+    let container = limited(&[("pids", json!({"limit": 10}))]).running();
+    container.command("update", &["--pids-limit", "20"]).finish().ok();
+    assert_eq!(read(&container, "pids", "pids.max", "pids.max"), "20");
+    container.command("update", &["--pids-limit", "-1"]).finish().ok();
+    assert_eq!(read(&container, "pids", "pids.max", "pids.max"), "max");
+}
+
+#[test]
+fn update_changes_cpu_limits_and_keeps_the_others() {
+    need_root!();
+    if !host::has_cgroup_v1() {
+        skip!("reads the files of cgroup v1");
+    }
+    let container = limited(&[("cpu", json!({"shares": 512, "quota": 50_000, "period": 100_000}))]).running();
+    container.command("update", &["--cpu-quota", "60000"]).finish().ok();
+    assert_eq!(read(&container, "cpu", "cpu.cfs_quota_us", ""), "60000");
+    assert_eq!(read(&container, "cpu", "cpu.cfs_period_us", ""), "100000");
+    assert_eq!(read(&container, "cpu", "cpu.shares", ""), "512");
+    container.command("update", &["--cpu-share", "256"]).finish().ok();
+    assert_eq!(read(&container, "cpu", "cpu.shares", ""), "256");
+}
+
+#[test]
+fn update_reads_resources_from_stdin() {
+    need_root!();
+    let container = limited(&[("pids", json!({"limit": 10}))]).running();
+    let resources = json!({"pids": {"limit": 30}, "memory": {"limit": 67_108_864}}).to_string();
+    container.command("update", &["--resources", "-"]).input(resources).finish().ok();
+    assert_eq!(read(&container, "pids", "pids.max", "pids.max"), "30");
+    assert_eq!(read(&container, "memory", "memory.limit_in_bytes", "memory.max"), "67108864");
+}
+
+#[test]
+fn update_reads_resources_from_a_file() {
+    need_root!();
+    let container = limited(&[("pids", json!({"limit": 10}))]).running();
+    fs::write(container.file("resources.json"), json!({"pids": {"limit": 40}}).to_string()).unwrap();
+    container.command("update", &["--resources=resources.json"]).finish().ok();
+    assert_eq!(read(&container, "pids", "pids.max", "pids.max"), "40");
+}
+
+#[test]
+fn broken_resources_are_refused() {
+    need_root!();
+    let container = limited(&[("pids", json!({"limit": 10}))]).running();
+    container.command("update", &["--resources", "-"]).input("{").finish().exits(1);
+    container.command("update", &["--memory", "lots"]).finish().exits(1);
+    assert_eq!(read(&container, "pids", "pids.max", "pids.max"), "10");
+}
+
+#[test]
+fn limits_are_visible_inside() {
+    need_root!();
+    let file = if host::has_cgroup_v1() { "memory/memory.limit_in_bytes" } else { "memory.max" };
+    let section = format!("read:/sys/fs/cgroup/{file}");
+    let container = Bundle::seeing(&[&section]).set("/linux/resources/memory", json!({"limit": 33_554_432}));
+    assert_eq!(container.seen_one(), "33554432\n");
+}
+
+#[test]
+fn cgroup_files_cannot_be_written_inside() {
+    need_root!();
+    let file = if host::has_cgroup_v1() { "memory/memory.limit_in_bytes" } else { "memory.max" };
+    let section = format!("open-rw:/sys/fs/cgroup/{file}");
+    let container = Bundle::seeing(&[&section]).set("/linux/resources/memory", json!({"limit": 33_554_432}));
+    assert_eq!(container.seen_one()["error"], "EROFS");
+}
+
+#[test]
+fn exec_is_in_the_cgroup_of_the_container() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let rows = container.exec_seen(&[], &["cgroup"])["cgroup"].clone();
+    let init = fs::read_to_string(format!("/proc/{}/cgroup", container.pid())).unwrap();
+    let init: Vec<&str> = init.lines().collect();
+    assert_eq!(rows, json!(init));
+}
+
+#[test]
+fn cgroup_in_use_by_others_is_refused() {
+    need_root!();
+    not_runc!("1.1.5 only warns");
+    let container = Bundle::pausing();
+    let path = format!("/{}-shared", container.id);
+    let _container = container.set("/linux/cgroupsPath", path.as_str()).running();
+    let other = Bundle::new().set("/linux/cgroupsPath", path.as_str());
+    other.create().exits(1);
+}
+
+#[test]
+fn cgroup_driver_of_systemd_is_a_clear_error_without_systemd() {
+    need_root!();
+    if Path::new("/run/systemd/system").exists() {
+        skip!("systemd runs here");
+    }
+    let container = Bundle::new();
+    container.runtime(&["--systemd-cgroup", "run", &container.id]).finish().fails_with("systemd");
+    container.nothing_left();
+}

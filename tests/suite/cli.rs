@@ -1,0 +1,230 @@
+//! What the command line answers without a container: version, features, help, spec.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use skeg_tests::{Bundle, Invocation, Output, config, host, json, need_root, not_runc, only_skeg};
+
+fn runtime(words: &[&str]) -> Output {
+    Invocation::new(host::runtime()).args(words).finish()
+}
+
+#[test]
+fn version_has_the_lines_that_callers_read() {
+    let version = runtime(&["--version"]).ok().stdout;
+    let lines: Vec<&str> = version.lines().collect();
+    assert!(lines[0].contains(" version "), "{version}");
+    assert!(lines.iter().any(|line| line.starts_with("commit: ")), "{version}");
+    assert!(lines.iter().any(|line| line.starts_with("spec: ")), "{version}");
+    assert_eq!(runtime(&["-v"]).ok().stdout, version);
+}
+
+#[test]
+fn version_of_skeg_is_three_lines() {
+    only_skeg!();
+    assert_eq!(runtime(&["--version"]).ok().stdout.lines().count(), 3);
+}
+
+#[test]
+fn help_names_every_command() {
+    let help = runtime(&["--help"]).ok().stdout;
+    for command in [
+        "create", "delete", "exec", "features", "kill", "list", "pause", "ps", "resume", "run", "spec",
+        "start", "state", "update",
+    ] {
+        let found = help.lines().any(|line| line.split_whitespace().next() == Some(command));
+        assert!(found, "{command}:\n{help}");
+    }
+}
+
+#[test]
+fn every_command_has_a_help() {
+    for command in
+        ["create", "delete", "exec", "kill", "list", "pause", "ps", "run", "spec", "state", "update"]
+    {
+        let help = runtime(&[command, "--help"]).ok().stdout;
+        assert!(help.starts_with("NAME:\n"), "{help}");
+        assert_eq!(runtime(&[command, "-h"]).ok().stdout, help);
+    }
+}
+
+#[test]
+fn unknown_command_is_refused() {
+    let output = runtime(&["fish"]);
+    assert_ne!(output.code, 0, "{output}");
+    assert!((output.stdout.clone() + &output.stderr).contains("fish"), "{output}");
+}
+
+#[test]
+fn unknown_flag_is_refused() {
+    assert_ne!(runtime(&["--fish", "list"]).code, 0);
+    assert_ne!(runtime(&["state", "--fish", "id"]).code, 0);
+}
+
+#[test]
+fn missing_argument_is_refused() {
+    need_root!();
+    for command in ["create", "start", "state", "kill", "delete", "exec", "pause", "update"] {
+        assert_ne!(runtime(&["--root", "/tmp/skegtest-none", command]).code, 0, "{command}");
+    }
+    fs::remove_dir("/tmp/skegtest-none").ok();
+}
+
+#[test]
+fn argument_too_many_is_refused() {
+    need_root!();
+    let container = Bundle::new();
+    container.command("state", &[]).arg("another").finish().exits(1);
+    container.command("create", &[]).arg("another").finish().exits(1);
+    container.nothing_left();
+}
+
+#[test]
+fn features_are_json_with_what_callers_read() {
+    let features = runtime(&["features"]).ok().json();
+    assert!(features["ociVersionMin"].as_str().unwrap().starts_with('1'), "{features}");
+    assert!(features["ociVersionMax"].as_str().unwrap().starts_with('1'), "{features}");
+    let list = |path: &str| features.pointer(path).and_then(|it| it.as_array()).cloned().unwrap_or_default();
+    for namespace in ["pid", "network", "mount", "ipc", "uts", "user", "cgroup"] {
+        assert!(list("/linux/namespaces").contains(&json!(namespace)), "{namespace}: {features}");
+    }
+    for option in ["rro", "rbind", "nosuid", "tmpcopyup"] {
+        assert!(list("/mountOptions").contains(&json!(option)), "{option}: {features}");
+    }
+    for hook in ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"] {
+        assert!(list("/hooks").contains(&json!(hook)), "{hook}: {features}");
+    }
+    assert!(list("/linux/capabilities").contains(&json!("CAP_SYS_ADMIN")));
+    assert!(list("/linux/seccomp/actions").contains(&json!("SCMP_ACT_ERRNO")));
+    assert_eq!(features["linux"]["cgroup"]["v1"], true);
+}
+
+#[test]
+fn spec_writes_runcs_default() {
+    let bundle = Bundle::new();
+    let directory = bundle.file("fresh");
+    fs::create_dir(&directory).unwrap();
+    let spec = Invocation::new(host::runtime()).arg("spec").cwd(&directory).finish().ok();
+    assert_eq!(spec.stdout, "");
+    let written: skeg_tests::Value =
+        serde_json::from_str(&fs::read_to_string(directory.join("config.json")).unwrap()).unwrap();
+    let mut expected = config::default();
+    expected["ociVersion"] = written["ociVersion"].clone();
+    expected["hostname"] = written["hostname"].clone();
+    expected["process"]["terminal"] = true.into();
+    expected["process"]["args"] = json!(["sh"]);
+    // Newer runcs grant no ambient capabilities and have a cgroup namespace on v2.
+    expected["process"]["capabilities"] = written["process"]["capabilities"].clone();
+    assert_eq!(written["mounts"], expected["mounts"]);
+    assert_eq!(written["process"], expected["process"]);
+    assert_eq!(written["linux"]["namespaces"], expected["linux"]["namespaces"]);
+    assert_eq!(written["linux"]["readonlyPaths"], expected["linux"]["readonlyPaths"]);
+    assert_eq!(written["root"], expected["root"]);
+}
+
+#[test]
+fn spec_does_not_overwrite() {
+    let bundle = Bundle::new();
+    let before = fs::read(bundle.file("config.json")).unwrap();
+    let path = bundle.path().to_str().unwrap();
+    runtime(&["spec", "--bundle", path]).fails_with("config.json exists");
+    assert_eq!(fs::read(bundle.file("config.json")).unwrap(), before);
+}
+
+#[test]
+fn spec_can_be_run() {
+    need_root!();
+    let bundle = Bundle::new();
+    fs::remove_file(bundle.file("config.json")).unwrap();
+    runtime(&["spec", "-b", bundle.path().to_str().unwrap()]).ok();
+    let mut config: skeg_tests::Value =
+        serde_json::from_str(&fs::read_to_string(bundle.file("config.json")).unwrap()).unwrap();
+    config["process"]["terminal"] = false.into();
+    config["process"]["args"] = json!(["/probe", "say", "hello"]);
+    fs::write(bundle.file("config.json"), config.to_string()).unwrap();
+    assert_eq!(bundle.run().ok().stdout, "hello\n");
+}
+
+#[test]
+fn rootless_spec_has_a_mapped_user_namespace() {
+    let bundle = Bundle::new();
+    fs::remove_file(bundle.file("config.json")).unwrap();
+    runtime(&["spec", "--rootless", "-b", bundle.path().to_str().unwrap()]).ok();
+    let config: skeg_tests::Value =
+        serde_json::from_str(&fs::read_to_string(bundle.file("config.json")).unwrap()).unwrap();
+    assert!(config["linux"]["namespaces"].as_array().unwrap().contains(&json!({"type": "user"})));
+    assert_eq!(config["linux"]["uidMappings"][0]["size"], 1);
+}
+
+#[test]
+fn unprivileged_user_can_run_a_rootless_container() {
+    need_root!();
+    let bundle = Bundle::new();
+    fs::set_permissions(bundle.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    fs::remove_file(bundle.file("config.json")).unwrap();
+    let spec = Invocation::new(host::runtime()).args(["spec", "--rootless"]).cwd(bundle.path()).user(65_534);
+    spec.finish().ok();
+    let mut config: skeg_tests::Value =
+        serde_json::from_str(&fs::read_to_string(bundle.file("config.json")).unwrap()).unwrap();
+    config["process"]["terminal"] = false.into();
+    config["process"]["args"] = json!(["/probe", "see", "ids"]);
+    fs::write(bundle.file("config.json"), config.to_string()).unwrap();
+    for directory in ["proc", "sys", "dev"] {
+        fs::create_dir(bundle.rootfs().join(directory)).unwrap();
+    }
+    let run = Invocation::new(host::runtime()).arg("--root").arg(bundle.file("rootless"));
+    let run =
+        run.args(["run", &bundle.id]).env("XDG_RUNTIME_DIR", bundle.path()).cwd(bundle.path()).user(65_534);
+    assert_eq!(run.finish().ok().json()["ids"]["uid"], 0);
+}
+
+#[test]
+fn plan_is_printed_without_root_and_changes_nothing() {
+    only_skeg!();
+    need_root!();
+    let bundle = Bundle::new();
+    let plan = Invocation::new(host::runtime()).args(["plan", "."]).cwd(bundle.path()).user(65_534);
+    let text = plan.finish().ok().stdout;
+    assert!(text.lines().any(|line| line.contains("/dev/shm")), "{text}");
+    assert!(text.lines().any(|line| line.contains("pivot_root")), "{text}");
+    bundle.nothing_left();
+}
+
+#[test]
+fn plan_has_all_its_formats() {
+    only_skeg!();
+    let bundle = Bundle::new();
+    let plan = |format: &str| {
+        let words = ["plan", "--format", format, bundle.path().to_str().unwrap()];
+        runtime(&words).ok().stdout
+    };
+    let json: skeg_tests::Value = serde_json::from_str(&plan("json")).unwrap();
+    assert!(json.is_object() || json.is_array(), "{json}");
+    assert!(plan("hex").contains("INIT"));
+    assert!(!plan("bytes").is_empty());
+}
+
+#[test]
+fn try_runs_a_command_in_a_copy_of_the_host() {
+    only_skeg!();
+    need_root!();
+    let marker = format!("/tmp/skegtest-try-{}", std::process::id());
+    let script = format!("echo $$ && touch {marker} && ls /etc/passwd");
+    let output = runtime(&["try", "--", "sh", "-c", &script]).ok();
+    assert!(output.stdout.ends_with("/etc/passwd\n"), "{output}");
+    assert!(!std::path::Path::new(&marker).exists());
+}
+
+#[test]
+fn try_passes_the_exit_code_on() {
+    only_skeg!();
+    need_root!();
+    runtime(&["try", "sh", "-c", "exit 9"]).exits(9);
+}
+
+#[test]
+fn features_need_no_privileges() {
+    need_root!();
+    not_runc!("the binary of Debian is the same for everyone");
+    Invocation::new(host::runtime()).arg("features").user(65_534).finish().ok().json();
+}

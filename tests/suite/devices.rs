@@ -1,0 +1,129 @@
+//! Device nodes, the links beside them, and what the device cgroup lets through.
+
+use skeg_tests::{Bundle, json, need_root};
+
+#[test]
+fn default_devices_are_there() {
+    need_root!();
+    for (name, rdev) in [
+        ("null", "1:3"),
+        ("zero", "1:5"),
+        ("full", "1:7"),
+        ("random", "1:8"),
+        ("urandom", "1:9"),
+        ("tty", "5:0"),
+    ] {
+        let device = Bundle::seeing(&[&format!("stat:/dev/{name}")]).seen_one();
+        assert_eq!((&device["type"], &device["rdev"]), (&json!("char"), &json!(rdev)), "{name}");
+        assert_eq!(device["mode"], "0666", "{name}");
+    }
+}
+
+#[test]
+fn default_links_are_there() {
+    need_root!();
+    let sections =
+        ["link:/dev/fd", "link:/dev/stdin", "link:/dev/stdout", "link:/dev/stderr", "link:/dev/ptmx"];
+    let seen = Bundle::seeing(&sections).seen();
+    assert_eq!(seen["link:/dev/fd"], "/proc/self/fd");
+    assert_eq!(seen["link:/dev/stdin"], "/proc/self/fd/0");
+    assert_eq!(seen["link:/dev/stdout"], "/proc/self/fd/1");
+    assert_eq!(seen["link:/dev/stderr"], "/proc/self/fd/2");
+    assert_eq!(seen["link:/dev/ptmx"], "pts/ptmx");
+}
+
+#[test]
+fn default_devices_can_be_used() {
+    need_root!();
+    let sections = ["open-rw:/dev/null", "open:/dev/zero", "open:/dev/urandom", "open-rw:/dev/ptmx"];
+    let seen = Bundle::seeing(&sections).seen();
+    assert_eq!(sections.iter().filter(|section| seen[section] != "ok").count(), 0, "{seen}");
+}
+
+#[test]
+fn configured_device_is_made_as_described() {
+    need_root!();
+    let device = json!({
+        "path": "/dev/special", "type": "c", "major": 10, "minor": 229,
+        "fileMode": 0o640, "uid": 5, "gid": 6,
+    });
+    let seen = Bundle::seeing(&["stat:/dev/special"]).set("/linux/devices", json!([device])).seen_one();
+    assert_eq!(
+        (&seen["type"], &seen["rdev"], &seen["mode"], &seen["uid"], &seen["gid"]),
+        (&json!("char"), &json!("10:229"), &json!("0640"), &json!(5), &json!(6))
+    );
+}
+
+#[test]
+fn block_device_and_fifo_are_made() {
+    need_root!();
+    let devices = json!([
+        {"path": "/dev/blocky", "type": "b", "major": 7, "minor": 3, "fileMode": 0o600},
+        {"path": "/dev/deep/pipe", "type": "p", "fileMode": 0o622},
+    ]);
+    let seen =
+        Bundle::seeing(&["stat:/dev/blocky", "stat:/dev/deep/pipe"]).set("/linux/devices", devices).seen();
+    assert_eq!(seen["stat:/dev/blocky"]["type"], "block");
+    assert_eq!(seen["stat:/dev/blocky"]["rdev"], "7:3");
+    assert_eq!(seen["stat:/dev/deep/pipe"]["type"], "fifo");
+    assert_eq!(seen["stat:/dev/deep/pipe"]["mode"], "0622");
+}
+
+#[test]
+fn configuration_wins_over_a_default_device() {
+    need_root!();
+    let device = json!({"path": "/dev/full", "type": "c", "major": 1, "minor": 7, "fileMode": 0o600});
+    let seen = Bundle::seeing(&["stat:/dev/full"]).set("/linux/devices", json!([device])).seen_one();
+    assert_eq!(seen["mode"], "0600");
+}
+
+/// A character device that no driver has registered: whoever gets past the device cgroup gets ENXIO.
+fn nobody() -> skeg_tests::Value {
+    json!({"path": "/dev/nobody", "type": "c", "major": 241, "minor": 7, "fileMode": 0o666})
+}
+
+#[test]
+fn device_that_no_rule_allows_is_refused() {
+    need_root!();
+    let seen = Bundle::seeing(&["open:/dev/nobody"]).set("/linux/devices", json!([nobody()])).seen_one();
+    assert_eq!(seen["error"], "EPERM");
+}
+
+#[test]
+fn device_that_a_rule_allows_can_be_opened() {
+    need_root!();
+    let rule = json!({"allow": true, "type": "c", "major": 241, "minor": 7, "access": "r"});
+    let container = Bundle::seeing(&["open:/dev/nobody", "open-rw:/dev/nobody"]);
+    let seen =
+        container.set("/linux/devices", json!([nobody()])).push("/linux/resources/devices", rule).seen();
+    assert_eq!(seen["open:/dev/nobody"]["error"], "ENXIO");
+    assert_eq!(seen["open-rw:/dev/nobody"]["error"], "EPERM");
+}
+
+#[test]
+fn devices_may_be_made_but_not_used() {
+    need_root!();
+    let mknod = json!(["CAP_MKNOD"]);
+    let sets = json!({"bounding": mknod, "effective": mknod, "permitted": mknod});
+    let container = Bundle::seeing(&["mknod:/dev/made", "open:/dev/made"]).set("/process/capabilities", sets);
+    let seen = container.seen();
+    assert_eq!(seen["mknod:/dev/made"], "ok");
+    assert_eq!(seen["open:/dev/made"]["error"], "EPERM");
+}
+
+#[test]
+fn device_without_numbers_is_refused() {
+    need_root!();
+    let container = Bundle::new().set("/linux/devices", json!([{"path": "/dev/x", "type": "z", "major": 1}]));
+    container.run().exits(1);
+    container.nothing_left();
+}
+
+#[test]
+fn node_on_the_host_is_not_changed() {
+    need_root!();
+    // runc#3674: stdio that is the host's null device must not be given to the container's user.
+    let before = std::fs::metadata("/dev/null").map(|it| skeg_tests::host::owner(&it)).unwrap();
+    Bundle::seeing(&["cwd"]).set("/process/user", json!({"uid": 1000, "gid": 1000})).run().ok();
+    assert_eq!(std::fs::metadata("/dev/null").map(|it| skeg_tests::host::owner(&it)).unwrap(), before);
+}

@@ -1,0 +1,330 @@
+//! exec: a second process in a container.
+
+use std::fs;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use skeg_tests::process::wait_for_end;
+use skeg_tests::{Bundle, Value, json, need_root, not_runc};
+
+/// A running container and what its init saw.
+#[track_caller]
+fn running_and_seeing(sections: &[&str]) -> (Bundle, Value) {
+    let container = Bundle::probe(&[&["see"], sections, &["then", "pause"]].concat());
+    container.create().ok();
+    container.start().ok();
+    let seen = serde_json::from_str(&container.line()).expect("JSON");
+    (container, seen)
+}
+
+fn bits(set: &Value) -> u64 {
+    u64::from_str_radix(set.as_str().expect("a set"), 16).expect("hex")
+}
+
+#[test]
+fn exec_prints_what_the_program_prints() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let output = container.exec(&["/probe", "say", "hello", "then", "complain", "oh"]).ok();
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("hello\n", "oh\n"));
+}
+
+#[test]
+fn exec_hands_stdin_to_the_program() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let output = container.exec_with(&[], &["/probe", "cat"]).input("some text").finish().ok();
+    assert_eq!(output.stdout, "some text");
+}
+
+#[test]
+fn exit_code_of_the_program_is_passed_on() {
+    need_root!();
+    Bundle::pausing().running().exec(&["/probe", "exit", "42"]).exits(42);
+}
+
+#[test]
+fn death_by_signal_is_128_plus_its_number() {
+    need_root!();
+    Bundle::pausing().running().exec(&["/probe", "die", "9"]).exits(137);
+}
+
+#[test]
+fn words_after_the_id_belong_to_the_program() {
+    need_root!();
+    let output = Bundle::pausing().running().exec(&["echo", "-t", "--cwd", "/tmp"]).ok();
+    assert_eq!(output.stdout, "-t --cwd /tmp\n");
+}
+
+#[test]
+fn exec_joins_everything_that_init_is_in() {
+    need_root!();
+    let (container, init) = running_and_seeing(&["namespaces", "cgroup"]);
+    assert_eq!(container.exec_seen(&[], &["namespaces", "cgroup"]), init);
+}
+
+#[test]
+fn exec_has_the_confinement_of_init() {
+    need_root!();
+    let (container, init) = running_and_seeing(&["caps", "seccomp", "rlimits"]);
+    let second = container.exec_seen(&[], &["caps", "seccomp", "rlimits"]);
+    assert_eq!(init["seccomp"], second["seccomp"]);
+    assert_eq!(init["caps"], second["caps"]);
+    assert_eq!(init["rlimits"]["RLIMIT_NOFILE"], second["rlimits"]["RLIMIT_NOFILE"]);
+}
+
+#[test]
+fn exec_is_a_session_of_its_own() {
+    need_root!();
+    let ids = &Bundle::pausing().running().exec_seen(&[], &["pid"])["pid"];
+    assert_eq!((&ids["sid"], &ids["pgrp"]), (&ids["pid"], &ids["pid"]));
+}
+
+#[test]
+fn variables_are_added_to_those_of_the_configuration() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let seen = container.exec_seen(&["-e", "A=1", "-e", "TERM=dumb"], &["env"]);
+    let env = seen["env"].as_array().unwrap();
+    assert!(env.contains(&json!("A=1")), "{env:?}");
+    assert!(env.contains(&json!("TERM=dumb")), "{env:?}");
+    assert!(!env.contains(&json!("TERM=xterm")), "{env:?}");
+    assert!(env.iter().any(|variable| variable.as_str().unwrap().starts_with("PATH=")), "{env:?}");
+}
+
+#[test]
+fn working_directory_can_be_chosen() {
+    need_root!();
+    assert_eq!(Bundle::pausing().running().exec_seen(&["--cwd", "/tmp"], &["cwd"])["cwd"], "/tmp");
+}
+
+#[test]
+fn user_and_group_can_be_chosen() {
+    need_root!();
+    let ids = &Bundle::pausing().running().exec_seen(&["--user", "1000:1001"], &["ids"])["ids"];
+    assert_eq!(*ids, json!({"uid": 1000, "euid": 1000, "gid": 1001, "egid": 1001, "groups": []}));
+}
+
+#[test]
+fn user_without_group_keeps_the_group_of_the_configuration() {
+    need_root!();
+    let container = Bundle::pausing().set("/process/user", json!({"uid": 5, "gid": 6})).running();
+    let ids = &container.exec_seen(&["-u", "1000"], &["ids"])["ids"];
+    assert_eq!((&ids["uid"], &ids["gid"]), (&json!(1000), &json!(6)));
+}
+
+#[test]
+fn user_that_is_no_number_is_refused() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    container.exec_with(&["-u", "nobody"], &["true"]).finish().exits(255);
+    container.exec_with(&["-u", "1x"], &["true"]).finish().exits(255);
+}
+
+#[test]
+fn user_out_of_range_is_refused() {
+    need_root!();
+    not_runc!("1.1.5 cuts the number to 32 bits");
+    let container = Bundle::pausing().running();
+    container.exec_with(&["-u", "-1"], &["true"]).finish().exits(255);
+    container.exec_with(&["-u", "4294967295"], &["true"]).finish().exits(255);
+    container.exec_with(&["-u", "4294967296"], &["true"]).finish().exits(255);
+}
+
+#[test]
+fn additional_groups_are_those_asked_for() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let ids = &container.exec_seen(&["-g", "100", "-g", "65"], &["ids"])["ids"];
+    let mut groups: Vec<i64> = ids["groups"].as_array().unwrap().iter().filter_map(Value::as_i64).collect();
+    groups.sort_unstable();
+    assert_eq!(groups, [65, 100]);
+}
+
+#[test]
+fn added_capability_is_not_inheritable() {
+    need_root!();
+    // CVE-2022-29162: it must not get into the inheritable set. CAP_SYS_TIME is bit 25.
+    let container = Bundle::pausing().running();
+    let before = container.exec_seen(&[], &["caps"])["caps"].clone();
+    let caps = container.exec_seen(&["--cap", "CAP_SYS_TIME"], &["caps"])["caps"].clone();
+    for set in ["CapBnd", "CapPrm", "CapEff"] {
+        assert_eq!(bits(&caps[set]), bits(&before[set]) | 1 << 25, "{set}");
+    }
+    assert_eq!(caps["CapInh"], before["CapInh"]);
+    assert_eq!(bits(&caps["CapAmb"]) & (1 << 25), 0);
+}
+
+#[test]
+fn no_new_privileges_can_be_asked_for() {
+    need_root!();
+    let container = Bundle::pausing().set("/process/noNewPrivileges", false).running();
+    assert_eq!(container.exec_seen(&[], &["seccomp"])["seccomp"]["NoNewPrivs"], "0");
+    assert_eq!(container.exec_seen(&["--no-new-privs"], &["seccomp"])["seccomp"]["NoNewPrivs"], "1");
+}
+
+#[test]
+fn process_file_describes_the_whole_process() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let process = json!({
+        "args": ["/probe", "see", "cwd", "env", "ids"],
+        "cwd": "/tmp",
+        "env": ["ONLY=this"],
+        "user": {"uid": 7, "gid": 8, "additionalGids": [9]},
+    });
+    fs::write(container.file("process.json"), process.to_string()).unwrap();
+    let seen = container.command("exec", &["--process", "process.json"]).finish().ok().json();
+    assert_eq!(seen["cwd"], "/tmp");
+    assert!(seen["env"].as_array().unwrap().contains(&json!("ONLY=this")));
+    assert!(!seen["env"].to_string().contains("TERM="));
+    assert_eq!(seen["ids"], json!({"uid": 7, "euid": 7, "gid": 8, "egid": 8, "groups": [9]}));
+}
+
+#[test]
+fn umask_of_the_process_file_is_used() {
+    need_root!();
+    not_runc!("1.1.5 keeps 0022");
+    let container = Bundle::pausing().running();
+    let process =
+        json!({"args": ["/probe", "see", "umask"], "cwd": "/", "user": {"uid": 0, "gid": 0, "umask": 0o27}});
+    fs::write(container.file("process.json"), process.to_string()).unwrap();
+    let seen = container.command("exec", &["--process", "process.json"]).finish().ok().json();
+    assert_eq!(seen["umask"], "0027");
+}
+
+#[test]
+fn broken_process_file_is_refused() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    fs::write(container.file("process.json"), "{").unwrap();
+    container.command("exec", &["-p", "process.json"]).finish().exits(255);
+    let missing = container.command("exec", &["-p", "missing.json"]).finish();
+    missing.exits(255).fails_with("no such file or directory");
+}
+
+#[test]
+fn exec_in_a_created_container_works() {
+    need_root!();
+    let container = Bundle::pausing();
+    container.create().ok();
+    assert_eq!(container.exec(&["/probe", "say", "hello"]).ok().stdout, "hello\n");
+    assert_eq!(container.status(), "created");
+}
+
+#[test]
+fn exec_in_a_stopped_container_is_refused() {
+    need_root!();
+    let container = Bundle::probe(&["exit", "0"]);
+    container.create().ok();
+    container.start().ok();
+    container.wait();
+    container.exec(&["true"]).exits(255).fails_with("cannot exec in a stopped container");
+}
+
+#[test]
+fn exec_in_a_paused_container_is_refused() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    container.command("pause", &[]).finish().ok();
+    container.exec(&["true"]).exits(255).fails_with("cannot exec in a paused container");
+    container.command("resume", &[]).finish().ok();
+}
+
+#[test]
+fn exec_in_an_unknown_container_is_refused() {
+    need_root!();
+    Bundle::new().exec(&["true"]).exits(255).fails_with("container does not exist");
+}
+
+#[test]
+fn program_that_is_not_there_is_refused() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let output = container.exec(&["missing"]).exits(255);
+    output.fails_with("exec: \\\"missing\\\": executable file not found in $PATH");
+    let output = container.exec(&["/missing"]).exits(255);
+    output.fails_with("exec: \\\"/missing\\\": stat /missing: no such file or directory");
+}
+
+#[test]
+fn file_that_is_not_executable_is_refused() {
+    need_root!();
+    let container = Bundle::pausing();
+    fs::write(container.rootfs().join("plain"), "text").unwrap();
+    let container = container.running();
+    container.exec(&["/plain"]).exits(255).fails_with("permission denied");
+    container.exec(&["/etc"]).exits(255);
+}
+
+#[test]
+fn detached_exec_returns_while_the_program_runs() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let options = ["--detach", "--pid-file", "exec.pid"];
+    let (output, mut lines) = container.exec_with(&options, &["/probe", "pause"]).spawn().detach();
+    output.ok();
+    assert_eq!(lines.next().as_deref(), Some("ready"));
+    let pid: i32 = fs::read_to_string(container.file("exec.pid")).unwrap().parse().unwrap();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    assert!(status.contains(&format!("PPid:\t{}\n", std::process::id())), "{status}");
+    kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+    wait_for_end(pid, "the detached process");
+    assert_eq!(skeg_tests::sys::reap(pid).unwrap(), Some(0));
+}
+
+#[test]
+fn processes_of_exec_end_with_init() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let mut exec = container.exec_with(&[], &["/probe", "pause"]).spawn();
+    assert_eq!(exec.line(), "ready");
+    container.kill("KILL").ok();
+    assert_eq!(exec.wait(), 137);
+}
+
+#[test]
+fn signals_to_exec_reach_the_program() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let mut exec = container.exec_with(&[], &["/probe", "pause"]).spawn();
+    assert_eq!(exec.line(), "ready");
+    exec.signal(libc::SIGUSR1);
+    assert_eq!(exec.line(), "signal 10");
+    exec.signal(libc::SIGTERM);
+    assert_eq!(exec.wait(), 0);
+}
+
+#[test]
+fn program_is_found_by_the_path_variable() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    container.exec(&["true"]).ok();
+    container.exec_with(&["-e", "PATH=/nowhere"], &["true"]).finish().exits(255);
+}
+
+#[test]
+fn home_comes_from_the_passwd_file_of_the_container() {
+    need_root!();
+    let container = Bundle::pausing();
+    let users = "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:\n";
+    fs::write(container.rootfs().join("etc/passwd"), users).unwrap();
+    let seen = container.running().exec_seen(&["-u", "1000"], &["env"]);
+    assert!(seen["env"].as_array().unwrap().contains(&json!("HOME=/home/ann")), "{seen}");
+}
+
+#[test]
+fn numeric_user_is_never_looked_up_as_a_name() {
+    need_root!();
+    // CVE-2016-3697: a user called "1000" with uid 0.
+    let container = Bundle::pausing();
+    fs::write(container.rootfs().join("etc/passwd"), "1000:x:0:0::/:/bin/sh\n").unwrap();
+    assert_eq!(container.running().exec_seen(&["-u", "1000"], &["ids"])["ids"]["uid"], 1000);
+}
+
+#[test]
+fn exec_without_a_command_is_refused() {
+    need_root!();
+    not_runc!("1.1.5 answers with its help and code 1");
+    Bundle::pausing().running().exec(&[]).exits(255);
+}

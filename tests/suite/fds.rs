@@ -1,0 +1,164 @@
+//! Descriptors: which ones the program gets, and that no other does.
+
+use std::fs;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::time::Instant;
+
+use skeg_tests::process::LIMIT;
+use skeg_tests::{Bundle, Invocation, Value, host, json, need_root, not_runc, sys};
+
+#[track_caller]
+fn numbers(fds: &Value) -> Vec<i32> {
+    let mut numbers: Vec<i32> =
+        fds.as_object().expect("fds").keys().filter_map(|it| it.parse().ok()).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+fn some_fd() -> OwnedFd {
+    fs::File::open("/").unwrap().into()
+}
+
+/// `run` as systemd starts it: LISTEN_PID is the runtime's own pid.
+fn activated(container: &Bundle, options: &[&str]) -> Invocation {
+    let words = ["sh", "-c", "LISTEN_PID=$$ exec \"$0\" \"$@\""];
+    let shell = Invocation::new("env").arg("LISTEN_FDS=1").args(words).arg(host::runtime());
+    let shell = shell.arg("--root").arg(container.state_root()).arg("run").args(options).arg(&container.id);
+    shell.cwd(container.path())
+}
+
+#[test]
+fn program_starts_with_stdio_and_nothing_else() {
+    need_root!();
+    let fds = Bundle::seeing(&["fds"]).seen_one();
+    assert_eq!(numbers(&fds), [0, 1, 2], "{fds}");
+}
+
+#[test]
+fn leaked_descriptors_of_the_caller_do_not_arrive() {
+    need_root!();
+    let container = Bundle::seeing(&["fds"]);
+    let run = container.command("run", &[]).give(some_fd(), 3).give(some_fd(), 17).give(some_fd(), 500);
+    let seen = run.finish().ok().json();
+    assert_eq!(numbers(&seen["fds"]), [0, 1, 2], "{seen}");
+}
+
+#[test]
+fn created_container_starts_with_stdio_and_nothing_else() {
+    need_root!();
+    let container = Bundle::seeing(&["fds"]);
+    container.detached(container.command("create", &[]).give(some_fd(), 3).give(some_fd(), 9)).ok();
+    container.start().ok();
+    let seen: Value = serde_json::from_str(&container.line()).unwrap();
+    assert_eq!(numbers(&seen["fds"]), [0, 1, 2], "{seen}");
+    container.wait();
+}
+
+#[test]
+fn init_waiting_for_start_holds_no_descriptor_of_the_host() {
+    need_root!();
+    let container = Bundle::pausing();
+    container.detached(container.command("create", &[]).give(some_fd(), 9)).ok();
+    let directory = fs::read_dir(format!("/proc/{}/fd", container.pid())).unwrap();
+    let targets: Vec<String> = directory
+        .flatten()
+        .filter_map(|it| fs::read_link(it.path()).ok())
+        .map(|it| it.display().to_string())
+        .collect();
+    let host: Vec<&String> =
+        targets.iter().filter(|target| *target == "/" || target.contains("/sys/fs")).collect();
+    assert!(host.is_empty(), "{targets:?}");
+}
+
+#[test]
+fn exec_starts_with_stdio_and_nothing_else() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let exec = container.exec_with(&[], &["/probe", "see", "fds"]).give(some_fd(), 3).give(some_fd(), 40);
+    let seen = exec.finish().ok().json();
+    assert_eq!(numbers(&seen["fds"]), [0, 1, 2], "{seen}");
+}
+
+#[test]
+fn preserved_descriptors_arrive_under_their_numbers() {
+    need_root!();
+    let container = Bundle::seeing(&["fds", "writefd:4"]);
+    let (mut reader, writer) = io::pipe().unwrap();
+    let run = container.command("run", &["--preserve-fds", "2"]).give(some_fd(), 3).give(writer.into(), 4);
+    let seen = run.give(some_fd(), 5).finish().ok().json();
+    assert_eq!(numbers(&seen["fds"]), [0, 1, 2, 3, 4], "{seen}");
+    let mut said = String::new();
+    reader.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "from inside\n");
+}
+
+#[test]
+fn preserved_descriptors_arrive_in_exec() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let exec = container.exec_with(&["--preserve-fds", "1"], &["/probe", "see", "fds"]);
+    let seen = exec.give(some_fd(), 3).give(some_fd(), 4).finish().ok().json();
+    assert_eq!(numbers(&seen["fds"]), [0, 1, 2, 3], "{seen}");
+}
+
+#[test]
+fn preserved_descriptor_that_is_not_open_is_refused() {
+    need_root!();
+    let container = Bundle::new();
+    container.command("run", &["--preserve-fds", "900"]).finish().exits(1);
+    container.nothing_left();
+}
+
+#[test]
+fn sockets_of_socket_activation_arrive() {
+    need_root!();
+    let container = Bundle::seeing(&["fds", "env", "pid"]);
+    let listener: OwnedFd = UnixListener::bind(container.file("activate.sock")).unwrap().into();
+    let seen = activated(&container, &[]).give(listener, 3).finish().ok().json();
+    assert_eq!(numbers(&seen["fds"]), [0, 1, 2, 3], "{seen}");
+    let env = seen["env"].as_array().unwrap();
+    assert!(env.contains(&json!("LISTEN_FDS=1")), "{env:?}");
+    assert!(env.contains(&json!("LISTEN_PID=1")), "{env:?}");
+}
+
+#[test]
+fn preserved_descriptors_follow_those_of_socket_activation() {
+    need_root!();
+    let container = Bundle::seeing(&["fds"]);
+    let run = activated(&container, &["--preserve-fds", "1"]);
+    let seen = run.give(some_fd(), 3).give(some_fd(), 4).give(some_fd(), 5).finish().ok().json();
+    assert_eq!(numbers(&seen["fds"]), [0, 1, 2, 3, 4], "{seen}");
+}
+
+#[test]
+fn readiness_is_passed_on_to_the_service_manager() {
+    need_root!();
+    let container = Bundle::probe(&["notify", "READY=1", "then", "pause"]);
+    let path = container.file("notify.sock");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let mut run = container.command("run", &[]).env("NOTIFY_SOCKET", &path).spawn();
+    assert_eq!(run.line(), "sent");
+    let mut messages = String::new();
+    let mut buffer = [0; 4096];
+    while !messages.contains("READY=1") {
+        assert!(sys::readable(socket.as_fd(), Instant::now() + LIMIT).unwrap(), "no READY=1: {messages}");
+        let length = socket.recv(&mut buffer).unwrap();
+        messages += &String::from_utf8_lossy(buffer.get(..length).unwrap());
+    }
+    assert_eq!(run.line(), "ready");
+    run.signal(libc::SIGTERM);
+    run.wait();
+}
+
+#[test]
+fn program_that_never_says_ready_does_not_hang_the_run() {
+    need_root!();
+    not_runc!("1.1.5 waits for the message before it waits for the program");
+    let container = Bundle::seeing(&["env"]);
+    let path = container.file("notify.sock");
+    let _socket = UnixDatagram::bind(&path).unwrap();
+    let seen = container.command("run", &[]).env("NOTIFY_SOCKET", &path).finish().ok().json();
+    assert!(!seen["env"].to_string().contains(path.to_str().unwrap()), "{seen}");
+}

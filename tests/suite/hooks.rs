@@ -1,0 +1,267 @@
+//! Hooks of all six kinds.
+
+use std::fs;
+
+use skeg_tests::host::{Maker, maker};
+use skeg_tests::{Bundle, Value, host, json, need_root, not_runc};
+
+/// The hooks that the runtime calls in its own namespaces; `startContainer` is called inside the container.
+const OUTSIDE: [&str; 5] = ["prestart", "createRuntime", "createContainer", "poststart", "poststop"];
+
+/// A bundle whose hooks all append their kind to a file beside it.
+fn with_all_hooks() -> Bundle {
+    let container = Bundle::new();
+    let journal = container.file("journal").display().to_string();
+    let container = OUTSIDE.iter().fold(container, |container, kind| {
+        container.hook(kind, &format!("cat > {journal}.{kind}; echo {kind} >> {journal}"))
+    });
+    let inside = json!({"path": "/probe", "args": ["probe", "append", "/journal/log", "startContainer",
+        "then", "copy-stdin", "/journal/state"]});
+    let shared = container.file("shared");
+    fs::create_dir(&shared).unwrap();
+    container.mount("/journal", "bind", shared, &["bind"]).hook_with("startContainer", inside)
+}
+
+fn journal(container: &Bundle) -> Vec<String> {
+    let text = fs::read_to_string(container.file("journal")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn state_of(container: &Bundle, kind: &str) -> Value {
+    let text = fs::read_to_string(container.file(&format!("journal.{kind}"))).expect("the hook ran");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn hooks_run_in_the_order_of_the_specification() {
+    need_root!();
+    not_runc!("1.1.5 runs the poststart hooks at create");
+    let container = with_all_hooks().args(&["/probe", "append", "/journal/log", "program"]);
+    container.create().ok();
+    assert_eq!(journal(&container), ["prestart", "createRuntime", "createContainer"]);
+    container.start().ok();
+    container.wait();
+    assert_eq!(journal(&container).get(3..), Some(&["poststart".to_owned()][..]));
+    assert_eq!(fs::read_to_string(container.file("shared/log")).unwrap(), "startContainer\nprogram\n");
+    container.delete().ok();
+    assert_eq!(journal(&container).get(4..), Some(&["poststop".to_owned()][..]));
+}
+
+#[test]
+fn run_calls_every_hook_once() {
+    need_root!();
+    let container = with_all_hooks().args(&["/probe", "exit", "0"]);
+    container.run().ok();
+    assert_eq!(journal(&container), OUTSIDE);
+}
+
+#[test]
+fn hooks_get_the_state_on_stdin() {
+    need_root!();
+    let container = with_all_hooks().set("/annotations", json!({"k": "v"})).args(&["/probe", "pause"]);
+    container.create().ok();
+    let pid = container.pid();
+    container.start().ok();
+    for kind in ["prestart", "createRuntime", "createContainer", "poststart"] {
+        let state = state_of(&container, kind);
+        assert_eq!(state["id"], container.id.as_str(), "{kind}");
+        assert_eq!(state["bundle"], container.path().to_str().unwrap(), "{kind}");
+        // Inside, runc gives the pid as it is there.
+        assert!(state["pid"] == pid || kind == "createContainer", "{kind}");
+        assert_eq!(state["annotations"], json!({"k": "v"}), "{kind}");
+        assert!(state["ociVersion"].is_string(), "{kind}");
+    }
+}
+
+#[test]
+fn status_in_the_hooks_is_that_of_the_moment() {
+    need_root!();
+    not_runc!("1.1.5 runs the poststart hooks at create");
+    let container = with_all_hooks().args(&["/probe", "exit", "0"]);
+    container.run().ok();
+    let status = |kind| state_of(&container, kind)["status"].as_str().unwrap().to_owned();
+    assert!(["creating", "created"].contains(&status("prestart").as_str()));
+    assert!(["creating", "created"].contains(&status("createRuntime").as_str()));
+    assert!(["creating", "created"].contains(&status("createContainer").as_str()));
+    assert_eq!(status("poststart"), "running");
+    assert_eq!(status("poststop"), "stopped");
+}
+
+#[test]
+fn start_container_hook_runs_inside() {
+    need_root!();
+    let container = Bundle::script("cat /journal/hostname");
+    let shared = container.file("shared");
+    fs::create_dir(&shared).unwrap();
+    let hook = json!({"path": "/bin/sh", "args": ["sh", "-c", "/bin/busybox hostname > /journal/hostname"]});
+    let container = container.mount("/journal", "bind", shared, &["bind"]).hook_with("startContainer", hook);
+    assert_eq!(container.run().ok().stdout, "skeg\n");
+}
+
+#[test]
+fn create_container_hook_runs_in_the_mount_namespace_before_the_pivot() {
+    need_root!();
+    let container = Bundle::new().args(&["/probe", "exit", "0"]);
+    let file = container.file("namespace").display().to_string();
+    // The host's paths are still there, the container's mounts already.
+    let script = format!(
+        "readlink /proc/self/ns/mnt > {file}; grep -c {}/rootfs/proc /proc/self/mountinfo >> {file}",
+        container.path().display()
+    );
+    let container = container.hook("createContainer", &script);
+    container.run().ok();
+    let text = fs::read_to_string(file).unwrap();
+    let own = fs::read_link("/proc/self/ns/mnt").unwrap().display().to_string();
+    assert_ne!(text.lines().next().unwrap(), own);
+    assert_ne!(text.lines().nth(1).unwrap(), "0");
+}
+
+#[test]
+fn create_runtime_hook_runs_in_the_namespaces_of_the_runtime() {
+    need_root!();
+    let container = Bundle::new().args(&["/probe", "exit", "0"]);
+    let file = container.file("namespace").display().to_string();
+    let container = container.hook("createRuntime", &format!("readlink /proc/self/ns/net > {file}"));
+    container.run().ok();
+    let own = fs::read_link("/proc/self/ns/net").unwrap().display().to_string();
+    assert_eq!(fs::read_to_string(file).unwrap().trim_end(), own);
+}
+
+#[test]
+fn hooks_of_a_kind_run_in_order() {
+    need_root!();
+    let container = Bundle::new().args(&["/probe", "exit", "0"]);
+    let file = container.file("journal").display().to_string();
+    let container = container.hook("createRuntime", &format!("echo 1 >> {file}"));
+    let container = container.hook("createRuntime", &format!("echo 2 >> {file}"));
+    container.run().ok();
+    assert_eq!(journal(&container), ["1", "2"]);
+}
+
+#[test]
+fn hook_has_its_arguments_and_environment() {
+    need_root!();
+    let container = Bundle::new().args(&["/probe", "exit", "0"]);
+    let file = container.file("env").display().to_string();
+    let hook = json!({
+        "path": "/bin/sh",
+        "args": ["name", "-c", format!("echo \"$0:$A:$B:$HOME\" > {file}"), "zero"],
+        "env": ["A=1", "B=2"],
+    });
+    let container = container.hook_with("createRuntime", hook);
+    container.command("run", &[]).env("HOME", "/leak").finish().ok();
+    assert_eq!(fs::read_to_string(file).unwrap(), "zero:1:2:\n");
+}
+
+#[test]
+fn hook_that_does_not_read_its_stdin_is_no_error() {
+    need_root!();
+    Bundle::new().args(&["/probe", "exit", "0"]).hook("createRuntime", "exec <&-; exit 0").run().ok();
+}
+
+#[test]
+fn hook_starts_with_stdio_and_nothing_else() {
+    need_root!();
+    let container = Bundle::new().args(&["/probe", "exit", "0"]);
+    let file = container.file("fds").display().to_string();
+    let probe = host::probe().display().to_string();
+    let hook = json!({"path": probe, "args": ["probe", "save", file, "fds"]});
+    let container = container.hook_with("createRuntime", hook);
+    container.run().ok();
+    let seen: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let fds: Vec<&String> = seen["fds"].as_object().unwrap().keys().collect();
+    assert_eq!(fds, ["0", "1", "2"], "{seen}");
+}
+
+#[track_caller]
+fn failing(kind: &str) {
+    let container = Bundle::new().args(&["/probe", "exit", "0"]).hook(kind, "echo some reason >&2; exit 3");
+    let run = container.run().exits(1);
+    assert!(run.stderr.contains("hook #0"), "{run}");
+    // runc 1.1.5 counts, but does not name the kind.
+    assert!(run.stderr.contains(&format!("error running {kind} hook #0")) || maker() == Maker::Runc, "{run}");
+    container.nothing_left();
+}
+
+#[test]
+fn failing_prestart_hook_ends_the_creation() {
+    need_root!();
+    failing("prestart");
+}
+
+#[test]
+fn failing_create_runtime_hook_ends_the_creation() {
+    need_root!();
+    failing("createRuntime");
+}
+
+#[test]
+fn failing_create_container_hook_ends_the_creation() {
+    need_root!();
+    failing("createContainer");
+}
+
+#[test]
+fn failing_start_container_hook_ends_the_start() {
+    need_root!();
+    let hook = json!({"path": "/probe", "args": ["probe", "exit", "3"]});
+    let container = Bundle::probe(&["write", "/tmp/ran", ""]).hook_with("startContainer", hook);
+    let container = container.set("/root/readonly", false);
+    let run = container.run();
+    assert_ne!(run.code, 0, "{run}");
+    assert!(!container.rootfs().join("tmp/ran").exists());
+    container.nothing_left();
+}
+
+#[test]
+fn failing_poststop_hook_does_not_keep_the_container() {
+    need_root!();
+    let container = Bundle::new().args(&["/probe", "exit", "0"]).hook("poststop", "exit 3");
+    container.run();
+    container.command("delete", &["--force"]).finish();
+    container.nothing_left();
+}
+
+#[test]
+fn output_of_a_failing_hook_is_in_the_message() {
+    need_root!();
+    let container = Bundle::new().hook("createRuntime", "echo some reason >&2; exit 3");
+    container.run().fails_with("some reason");
+}
+
+#[test]
+fn hook_that_takes_too_long_is_ended() {
+    need_root!();
+    let hook = json!({"path": "/bin/sh", "args": ["sh", "-c", "exec sleep 1000"], "timeout": 1});
+    let container = Bundle::new().hook_with("createRuntime", hook);
+    container.run().exits(1);
+    container.nothing_left();
+}
+
+#[test]
+fn missing_hook_program_ends_the_creation() {
+    need_root!();
+    let container = Bundle::new().hook_with("createRuntime", json!({"path": "/missing/hook"}));
+    container.run().fails_with("no such file or directory");
+    container.nothing_left();
+}
+
+#[test]
+fn relative_hook_path_is_refused() {
+    need_root!();
+    not_runc!("1.1.5 searches it in PATH");
+    let container = Bundle::new().hook_with("createRuntime", json!({"path": "true"}));
+    container.run().fails_with("hooks.createRuntime[0].path");
+}
+
+#[test]
+fn poststop_hooks_of_a_forced_delete_run() {
+    need_root!();
+    let container = with_all_hooks().args(&["/probe", "pause"]);
+    container.create().ok();
+    container.start().ok();
+    assert_eq!(container.line(), "ready");
+    container.command("delete", &["--force"]).finish().ok();
+    assert_eq!(journal(&container).last().map(String::as_str), Some("poststop"));
+}

@@ -1,0 +1,250 @@
+//! create, start, kill and delete, and the states between them.
+
+use std::fs;
+
+use skeg_tests::leftovers::reap_all_ended;
+use skeg_tests::process::wait_for_end;
+use skeg_tests::{Bundle, need_root};
+
+/// A container whose program has ended.
+#[track_caller]
+fn stopped() -> Bundle {
+    let container = Bundle::probe(&["exit", "0"]);
+    container.create().ok();
+    container.start().ok();
+    container.wait();
+    container
+}
+
+#[test]
+fn full_life_goes_through_the_states_of_the_specification() {
+    need_root!();
+    let container = Bundle::pausing();
+    container.create().ok();
+    assert_eq!(container.status(), "created");
+    container.start().ok();
+    assert_eq!(container.line(), "ready");
+    assert_eq!(container.status(), "running");
+    container.kill("TERM").ok();
+    assert_eq!(container.line(), "signal 15");
+    assert_eq!(container.wait(), 0);
+    assert_eq!(container.status(), "stopped");
+    container.delete().ok();
+    container.nothing_left();
+    assert!(fs::exists(container.rootfs()).unwrap());
+}
+
+#[test]
+fn created_container_does_not_run_the_program() {
+    need_root!();
+    let container = Bundle::probe(&["write", "/tmp/ran", ""]).set("/root/readonly", false);
+    container.create().ok();
+    assert!(!container.rootfs().join("tmp/ran").exists());
+    container.start().ok();
+    assert_eq!(container.wait(), 0);
+    assert!(container.rootfs().join("tmp/ran").exists());
+}
+
+#[test]
+fn create_and_start_say_nothing() {
+    need_root!();
+    let container = Bundle::probe(&["say", "hello"]);
+    let created = container.create().ok();
+    let started = container.start().ok();
+    assert_eq!(container.rest(), "hello\n");
+    assert_eq!((created.stderr, started.stdout + &started.stderr), (String::new(), String::new()));
+}
+
+#[test]
+fn init_of_a_created_container_is_a_child_of_the_creator() {
+    need_root!();
+    let container = Bundle::pausing();
+    container.create().ok();
+    let status = fs::read_to_string(format!("/proc/{}/status", container.pid())).unwrap();
+    assert!(status.contains(&format!("PPid:\t{}\n", std::process::id())), "{status}");
+}
+
+#[test]
+fn creator_gets_the_exit_code_of_init() {
+    need_root!();
+    let container = Bundle::probe(&["exit", "7"]);
+    container.create().ok();
+    container.start().ok();
+    assert_eq!(container.wait(), 7);
+}
+
+#[test]
+fn init_that_nobody_waited_for_is_stopped() {
+    need_root!();
+    let container = Bundle::probe(&["exit", "0"]);
+    container.create().ok();
+    let pid = container.pid();
+    container.start().ok();
+    wait_for_end(pid, "init");
+    let state = container.state();
+    assert_eq!((state["status"].as_str(), state["pid"].as_i64()), (Some("stopped"), Some(0)));
+}
+
+#[test]
+fn create_with_an_id_in_use_is_refused() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    container.command("create", &[]).finish().fails_with("container with given ID already exists");
+    assert_eq!(container.status(), "running");
+}
+
+#[test]
+fn start_of_a_running_container_is_refused() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    container.start().fails_with("cannot start an already running container");
+    assert_eq!(container.status(), "running");
+}
+
+#[test]
+fn start_of_a_stopped_container_is_refused() {
+    need_root!();
+    stopped().start().fails_with("cannot start a container that has stopped");
+}
+
+#[test]
+fn start_of_an_unknown_container_is_refused() {
+    need_root!();
+    Bundle::new().start().fails_with("container does not exist");
+}
+
+#[test]
+fn delete_of_a_running_container_is_refused() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let refusal = format!("cannot delete container {} that is not stopped: running", container.id);
+    container.delete().fails_with(&refusal);
+    assert_eq!(container.status(), "running");
+}
+
+#[test]
+fn delete_of_a_created_container_ends_init() {
+    need_root!();
+    let container = Bundle::pausing();
+    container.create().ok();
+    container.delete().ok();
+    assert_eq!(container.wait(), 128 + libc::SIGKILL);
+    container.nothing_left();
+}
+
+#[test]
+fn forced_delete_of_a_running_container_ends_it() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    container.command("delete", &["--force"]).finish().ok();
+    assert_eq!(container.wait(), 128 + libc::SIGKILL);
+    container.nothing_left();
+}
+
+#[test]
+fn delete_of_an_unknown_container_is_refused() {
+    need_root!();
+    Bundle::new().delete().exits(1).fails_with("container does not exist");
+}
+
+#[test]
+fn forced_delete_of_an_unknown_container_is_silent() {
+    need_root!();
+    let container = Bundle::new();
+    let output = container.command("delete", &["-f"]).finish().ok();
+    assert_eq!(output.stdout + &output.stderr, "");
+}
+
+#[test]
+fn second_delete_is_refused() {
+    need_root!();
+    let container = stopped();
+    container.delete().ok();
+    container.delete().fails_with("container does not exist");
+}
+
+#[test]
+fn kill_takes_signals_in_every_spelling() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    for spelling in ["10", "USR1", "SIGUSR1", "sigusr1", "usr1"] {
+        container.kill(spelling).ok();
+        assert_eq!(container.line(), "signal 10");
+    }
+}
+
+#[test]
+fn kill_without_a_signal_terminates() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    container.command("kill", &[]).finish().ok();
+    assert_eq!(container.line(), "signal 15");
+    assert_eq!(container.wait(), 0);
+}
+
+#[test]
+fn kill_with_an_unknown_signal_is_refused() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    container.kill("SIGNONSENSE").fails_with("unknown signal");
+    container.kill("0x9").fails_with("unknown signal");
+    assert_eq!(container.status(), "running");
+}
+
+#[test]
+fn kill_of_a_created_container_ends_it() {
+    need_root!();
+    let container = Bundle::pausing();
+    container.create().ok();
+    container.kill("KILL").ok();
+    assert_eq!(container.wait(), 128 + libc::SIGKILL);
+    assert_eq!(container.status(), "stopped");
+}
+
+#[test]
+fn kill_of_a_stopped_container_is_refused() {
+    need_root!();
+    stopped().kill("KILL").exits(1).fails_with("container not running");
+}
+
+#[test]
+fn kill_all_of_a_stopped_container_is_accepted() {
+    need_root!();
+    stopped().command("kill", &["--all"]).arg("KILL").finish().ok();
+}
+
+#[test]
+fn kill_all_reaches_every_process_of_a_container_without_pid_namespace() {
+    need_root!();
+    let container = Bundle::script("/probe pause & exec /probe pause").without_namespace("pid").running();
+    assert_eq!(container.line(), "ready");
+    container.command("kill", &["--all"]).arg("KILL").finish().ok();
+    assert_eq!(container.wait(), 128 + libc::SIGKILL);
+    assert_eq!(container.rest(), "");
+    reap_all_ended();
+}
+
+#[test]
+fn forced_delete_ends_processes_that_outlived_init() {
+    need_root!();
+    let container = Bundle::probe(&["orphan"]).without_namespace("pid");
+    container.create().ok();
+    container.start().ok();
+    assert_eq!(container.line(), "ready");
+    container.wait();
+    container.command("delete", &["--force"]).finish().ok();
+    assert_eq!(container.rest(), "");
+    reap_all_ended();
+    container.nothing_left();
+}
+
+#[test]
+fn two_containers_in_one_state_root_do_not_meet() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let other = format!("{}-b", container.id);
+    container.runtime(&["create", &other]).spawn().detach().0.ok();
+    container.runtime(&["delete", "--force", &other]).finish().ok();
+    reap_all_ended();
+    assert_eq!(container.status(), "running");
+}

@@ -1,0 +1,20 @@
+//! One behaviour of a container at a time, grouped by OCI topic. A test's name is a situation and its outcome.
+
+mod bad_input;
+mod cgroups;
+mod cli;
+mod devices;
+mod exec;
+mod fds;
+mod hooks;
+mod lifecycle;
+mod logs;
+mod mounts;
+mod namespaces;
+mod process;
+mod rootfs;
+mod run;
+mod security;
+mod state;
+mod terminal;
+mod userns;

@@ -1,0 +1,365 @@
+//! Mounts of the configuration: kinds, options, propagation, targets.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use skeg_tests::{Bundle, Value, need_root, not_runc};
+
+/// The topmost mount at `target` in what `see mounts` gave.
+#[track_caller]
+fn at<'a>(mounts: &'a Value, target: &str) -> &'a Value {
+    let found = mounts.as_array().expect("a list").iter().rfind(|mount| mount["target"] == target);
+    found.unwrap_or_else(|| panic!("nothing mounted at {target}: {mounts:#}"))
+}
+
+fn has(mount: &Value, option: &str) -> bool {
+    mount["options"].as_array().expect("a list").iter().any(|it| it == option)
+}
+
+/// A directory of the host beside the bundle's root, holding `inside`.
+fn shared_directory(container: &Bundle) -> String {
+    let directory = container.file("shared");
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("inside"), "of the host").unwrap();
+    directory.display().to_string()
+}
+
+/// A container with a bind mount of a host directory on /data.
+fn with_bind(sections: &[&str], options: &[&str]) -> Bundle {
+    let container = Bundle::seeing(sections);
+    let source = shared_directory(&container);
+    container.mount("/data", "bind", source, options)
+}
+
+#[test]
+fn default_mounts_are_all_there() {
+    need_root!();
+    let mounts = Bundle::seeing(&["mounts"]).seen_one();
+    assert_eq!(at(&mounts, "/proc")["type"], "proc");
+    assert_eq!(at(&mounts, "/dev")["type"], "tmpfs");
+    assert_eq!(at(&mounts, "/dev/pts")["type"], "devpts");
+    assert_eq!(at(&mounts, "/dev/shm")["type"], "tmpfs");
+    assert_eq!(at(&mounts, "/dev/mqueue")["type"], "mqueue");
+    assert_eq!(at(&mounts, "/sys")["type"], "sysfs");
+}
+
+#[test]
+fn flags_of_the_default_mounts_are_set() {
+    need_root!();
+    let mounts = Bundle::seeing(&["mounts"]).seen_one();
+    for (target, options) in [
+        ("/dev", &["rw", "nosuid"][..]),
+        ("/dev/pts", &["rw", "nosuid", "noexec"]),
+        ("/dev/shm", &["rw", "nosuid", "noexec", "nodev"]),
+        ("/dev/mqueue", &["rw", "nosuid", "noexec", "nodev"]),
+        ("/sys", &["ro", "nosuid", "noexec", "nodev"]),
+        ("/sys/fs/cgroup", &["nosuid", "noexec", "nodev"]),
+    ] {
+        let mount = at(&mounts, target);
+        let missing: Vec<&&str> = options.iter().filter(|option| !has(mount, option)).collect();
+        assert!(missing.is_empty(), "{target} lacks {missing:?}: {mount}");
+    }
+}
+
+#[test]
+fn cgroup_mount_is_read_only() {
+    need_root!();
+    not_runc!("1.1.5 leaves the tmpfs of cgroup v1 writable");
+    let mounts = Bundle::seeing(&["mounts"]).seen_one();
+    assert!(has(at(&mounts, "/sys/fs/cgroup"), "ro"), "{mounts:#}");
+}
+
+#[test]
+fn file_system_data_reaches_the_file_system() {
+    need_root!();
+    let seen = Bundle::seeing(&["mounts", "stat:/dev/shm", "stat:/dev"]).seen();
+    let data = &at(&seen["mounts"], "/dev/shm")["super"];
+    assert!(data.as_array().unwrap().iter().any(|it| it == "size=65536k"), "{data}");
+    assert_eq!(seen["stat:/dev/shm"]["mode"], "1777");
+    assert_eq!(seen["stat:/dev"]["mode"], "0755");
+}
+
+#[test]
+fn no_mount_of_the_host_is_seen_inside() {
+    need_root!();
+    let mounts = Bundle::seeing(&["mounts"]).seen_one();
+    let roots = mounts.as_array().unwrap().iter().filter(|mount| mount["target"] == "/").count();
+    assert_eq!(roots, 1, "{mounts:#}");
+    assert!(!mounts.to_string().contains("skegtest-") || !mounts.to_string().contains("\"target\":\"/tmp"));
+}
+
+#[test]
+fn bind_mount_shows_the_source() {
+    need_root!();
+    let container = with_bind(&["read:/data/inside", "create:/data/made"], &["bind"]);
+    let seen = container.seen();
+    assert_eq!(seen["read:/data/inside"], "of the host");
+    assert_eq!(seen["create:/data/made"], "ok");
+    assert!(container.file("shared/made").exists());
+}
+
+#[test]
+fn bind_mount_needs_no_type() {
+    need_root!();
+    let container = Bundle::seeing(&["read:/data/inside"]);
+    let source = shared_directory(&container);
+    let mount = skeg_tests::json!({"destination": "/data", "source": source, "options": ["rbind"]});
+    assert_eq!(container.push("/mounts", mount).seen_one(), "of the host");
+}
+
+#[test]
+fn read_only_bind_cannot_be_written() {
+    need_root!();
+    let seen = with_bind(&["create:/data/made", "mounts"], &["bind", "ro"]).seen();
+    assert_eq!(seen["create:/data/made"]["error"], "EROFS");
+    assert!(has(at(&seen["mounts"], "/data"), "ro"));
+}
+
+#[test]
+fn flags_are_set_on_a_bind() {
+    need_root!();
+    let options = ["bind", "nosuid", "nodev", "noexec", "noatime"];
+    let mounts = with_bind(&["mounts"], &options).seen_one();
+    let mount = at(&mounts, "/data");
+    let missing: Vec<&&str> = options.iter().skip(1).filter(|option| !has(mount, option)).collect();
+    assert!(missing.is_empty(), "{missing:?} of {mount}");
+}
+
+#[test]
+fn relative_source_is_below_the_bundle() {
+    need_root!();
+    let container = Bundle::seeing(&["read:/data/inside"]);
+    shared_directory(&container);
+    assert_eq!(container.mount("/data", "bind", "shared", &["bind"]).seen_one(), "of the host");
+}
+
+#[test]
+fn recursive_bind_brings_the_mounts_below() {
+    need_root!();
+    let mounts = Bundle::seeing(&["mounts"]).mount("/host", "bind", "/sys", &["rbind", "ro"]).seen_one();
+    at(&mounts, "/host/fs/cgroup");
+}
+
+#[test]
+fn plain_bind_leaves_the_mounts_below() {
+    need_root!();
+    let mounts = Bundle::seeing(&["mounts"]).mount("/host", "bind", "/sys", &["bind", "ro"]).seen_one();
+    at(&mounts, "/host");
+    assert!(!mounts.to_string().contains("/host/fs/cgroup"), "{mounts:#}");
+}
+
+#[test]
+fn recursively_read_only_bind_reaches_the_mounts_below() {
+    need_root!();
+    let mounts = Bundle::seeing(&["mounts"]).mount("/host", "bind", "/sys", &["rbind", "rro"]).seen_one();
+    assert!(has(at(&mounts, "/host/fs/cgroup"), "ro"), "{mounts:#}");
+}
+
+#[test]
+fn file_can_be_bound_on_a_file() {
+    need_root!();
+    let container = Bundle::seeing(&["read:/etc/name"]);
+    let source = shared_directory(&container) + "/inside";
+    fs::write(container.rootfs().join("etc/name"), "of the image").unwrap();
+    assert_eq!(container.mount("/etc/name", "bind", source, &["bind", "ro"]).seen_one(), "of the host");
+}
+
+#[test]
+fn missing_target_of_a_file_becomes_a_file() {
+    need_root!();
+    let container = Bundle::seeing(&["read:/new/path/name"]);
+    let source = shared_directory(&container) + "/inside";
+    assert_eq!(container.mount("/new/path/name", "bind", source, &["bind"]).seen_one(), "of the host");
+}
+
+#[test]
+fn missing_target_of_a_directory_becomes_a_directory() {
+    need_root!();
+    let mounts = Bundle::seeing(&["mounts"]).mount("/new/path", "tmpfs", "tmpfs", &[]).seen_one();
+    assert_eq!(at(&mounts, "/new/path")["type"], "tmpfs");
+}
+
+#[test]
+fn later_mount_lands_inside_an_earlier_one() {
+    need_root!();
+    let container = Bundle::seeing(&["mounts"]).mount("/a", "tmpfs", "tmpfs", &[]);
+    let mounts = container.mount("/a/b", "tmpfs", "tmpfs", &["ro"]).seen_one();
+    assert!(has(at(&mounts, "/a/b"), "ro"));
+}
+
+#[test]
+fn tmpfs_takes_its_options() {
+    need_root!();
+    let options = ["nosuid", "size=1024k", "mode=0700", "uid=5", "gid=6"];
+    let seen = Bundle::seeing(&["stat:/data", "mounts"]).mount("/data", "tmpfs", "tmpfs", &options).seen();
+    let stat = &seen["stat:/data"];
+    assert_eq!((&stat["mode"], &stat["uid"], &stat["gid"]), (&"0700".into(), &5.into(), &6.into()));
+    let data = &at(&seen["mounts"], "/data")["super"];
+    assert!(data.as_array().unwrap().iter().any(|it| it == "size=1024k"), "{data}");
+}
+
+#[test]
+fn tmpfs_can_copy_up_what_it_covers() {
+    need_root!();
+    let container = Bundle::seeing(&["read:/data/kept", "statfs:/data"]);
+    fs::create_dir(container.rootfs().join("data")).unwrap();
+    fs::write(container.rootfs().join("data/kept"), "of the image").unwrap();
+    let seen = container.mount("/data", "tmpfs", "tmpfs", &["tmpcopyup"]).seen();
+    assert_eq!(seen["read:/data/kept"], "of the image");
+    assert_eq!(seen["statfs:/data"], "0x1021994");
+}
+
+#[test]
+fn symlink_in_the_target_is_followed_inside_the_root() {
+    need_root!();
+    let container = Bundle::seeing(&["mounts"]);
+    symlink("/real", container.rootfs().join("link")).unwrap();
+    let mounts = container.mount("/link/data", "tmpfs", "tmpfs", &[]).seen_one();
+    at(&mounts, "/real/data");
+}
+
+#[test]
+fn symlink_out_of_the_root_stays_inside() {
+    need_root!();
+    let container = Bundle::seeing(&["mounts"]);
+    symlink("../../../../../../../../tmp", container.rootfs().join("escape")).unwrap();
+    let name = format!("escape-{}", container.id);
+    let target = format!("/escape/{name}");
+    let container = container.mount(&target, "tmpfs", "tmpfs", &[]);
+    let mounts = container.seen_one();
+    at(&mounts, &format!("/tmp/{name}"));
+    assert!(!std::path::Path::new("/tmp").join(name).exists());
+}
+
+#[test]
+fn dots_in_the_target_stay_inside() {
+    need_root!();
+    let name = format!("/../../../../tmp/escape-{}", std::process::id());
+    let mounts = Bundle::seeing(&["mounts"]).mount(&name, "tmpfs", "tmpfs", &[]).seen_one();
+    at(&mounts, name.trim_start_matches("/../../../.."));
+}
+
+#[test]
+fn proc_on_a_symlink_is_refused() {
+    need_root!();
+    // CVE-2019-19921, CVE-2023-28642.
+    let container = Bundle::new();
+    symlink("/tmp", container.rootfs().join("proc")).unwrap();
+    container.run().exits(1);
+    container.nothing_left();
+}
+
+#[test]
+fn sys_on_a_symlink_is_refused() {
+    need_root!();
+    let container = Bundle::new();
+    symlink("/tmp", container.rootfs().join("sys")).unwrap();
+    container.run().exits(1);
+    container.nothing_left();
+}
+
+#[test]
+fn bind_over_proc_is_refused() {
+    need_root!();
+    // CVE-2019-16884: a volume that poses as /proc.
+    let container = Bundle::new();
+    let source = shared_directory(&container);
+    let container = container.mount("/proc", "bind", source, &["bind"]);
+    container.run().exits(1);
+    container.nothing_left();
+}
+
+#[test]
+fn missing_source_is_refused() {
+    need_root!();
+    let container = Bundle::new().mount("/data", "bind", "/missing/source", &["bind"]);
+    container.run().fails_with("/missing/source");
+    container.nothing_left();
+}
+
+#[test]
+fn missing_source_is_named_by_its_errno() {
+    need_root!();
+    Bundle::new().mount("/data", "bind", "/missing", &["bind"]).run().fails_with("no such file or directory");
+}
+
+#[test]
+fn unknown_file_system_is_refused() {
+    need_root!();
+    let container = Bundle::new().mount("/data", "nonsensefs", "none", &[]);
+    container.run().fails_with("no such device");
+    container.nothing_left();
+}
+
+#[test]
+fn option_the_file_system_refuses_is_an_error() {
+    need_root!();
+    let container = Bundle::new().mount("/data", "tmpfs", "tmpfs", &["nonsense=1"]);
+    container.run().fails_with("invalid argument");
+    container.nothing_left();
+}
+
+#[test]
+fn refused_option_is_named_by_its_place_in_the_configuration() {
+    need_root!();
+    not_runc!("it names the mount by its destination");
+    let container = Bundle::new().mount("/data", "tmpfs", "tmpfs", &["nonsense=1"]);
+    container.run().fails_with("mounts[7]");
+}
+
+#[test]
+fn directory_on_a_file_is_refused() {
+    need_root!();
+    let container = Bundle::new();
+    let source = shared_directory(&container);
+    fs::write(container.rootfs().join("file"), "").unwrap();
+    container.mount("/file", "bind", source, &["bind"]).run().fails_with("not a directory");
+}
+
+#[test]
+fn root_propagation_is_private_to_the_host() {
+    need_root!();
+    let mounts = Bundle::seeing(&["mounts"]).set("/linux/rootfsPropagation", "private").seen_one();
+    assert_eq!(at(&mounts, "/")["propagation"], skeg_tests::json!([]));
+}
+
+#[test]
+fn root_propagation_can_be_shared() {
+    need_root!();
+    not_runc!("1.1.5 leaves a read-only root private");
+    let mounts = Bundle::seeing(&["mounts"]).set("/linux/rootfsPropagation", "shared").seen_one();
+    assert!(at(&mounts, "/")["propagation"].to_string().contains("shared:"), "{mounts:#}");
+}
+
+#[test]
+fn propagation_of_a_mount_can_be_chosen() {
+    need_root!();
+    let mounts = with_bind(&["mounts"], &["rbind", "rshared"]).seen_one();
+    assert!(at(&mounts, "/data")["propagation"].to_string().contains("shared:"), "{mounts:#}");
+    let mounts = with_bind(&["mounts"], &["rbind", "rprivate"]).seen_one();
+    assert_eq!(at(&mounts, "/data")["propagation"], skeg_tests::json!([]));
+}
+
+#[test]
+fn mounts_of_a_shared_host_root_do_not_come_back() {
+    need_root!();
+    // The runtime in a mount namespace whose root is shared: what the container mounts must not be seen there.
+    let container = Bundle::seeing(&["cwd"]).mount("/data", "tmpfs", "tmpfs", &[]);
+    let runtime = skeg_tests::host::runtime().display();
+    let root = container.state_root().display().to_string();
+    let script = format!(
+        "mount --make-rshared / && {runtime} --root {root} run {} >&2 && cat /proc/self/mountinfo",
+        container.id
+    );
+    let unshare = skeg_tests::Invocation::new("unshare").args(["-m", "sh", "-c", &script]);
+    let table = unshare.cwd(container.path()).finish().ok();
+    assert!(!table.stdout.contains(&container.id), "{}", table.stdout);
+}
+
+#[test]
+fn cgroup_mount_shows_the_containers_own_group() {
+    need_root!();
+    let procs = if skeg_tests::host::has_cgroup_v1() { "pids/cgroup.procs" } else { "cgroup.procs" };
+    let section = format!("read:/sys/fs/cgroup/{procs}");
+    assert_eq!(Bundle::seeing(&[&section]).seen_one(), "1\n");
+}

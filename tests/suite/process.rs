@@ -1,0 +1,251 @@
+//! The process of the configuration: arguments, environment, ids, limits, names.
+
+use std::fs;
+
+use skeg_tests::{Bundle, Value, json, need_root, not_runc};
+
+#[test]
+fn arguments_arrive_as_written() {
+    need_root!();
+    let container =
+        Bundle::new().args(&["/bin/sh", "-c", "printf '[%s]' \"$0\" \"$@\"", "a b", "", "ü", "*"]);
+    assert_eq!(container.run().ok().stdout, "[a b][][ü][*]");
+}
+
+#[test]
+fn name_without_a_slash_is_searched_in_path() {
+    need_root!();
+    let container = Bundle::new().args(&["probe", "say", "found"]);
+    assert_eq!(container.set("/process/env", json!(["PATH=/nowhere:/"])).run().ok().stdout, "found\n");
+}
+
+#[test]
+fn relative_program_is_below_the_working_directory() {
+    need_root!();
+    let container = Bundle::new().args(&["./busybox", "echo", "found"]).set("/process/cwd", "/bin");
+    assert_eq!(container.run().ok().stdout, "found\n");
+}
+
+#[test]
+fn environment_is_the_configured_one() {
+    need_root!();
+    let container = Bundle::seeing(&["env"]).set("/process/env", json!(["A=1", "B=two words", "HOME=/here"]));
+    let output = container.command("run", &[]).env("LEAK", "1").finish().ok().json();
+    assert_eq!(output["env"], json!(["A=1", "B=two words", "HOME=/here"]));
+}
+
+#[test]
+fn last_of_two_values_of_a_variable_is_used() {
+    need_root!();
+    let container = Bundle::seeing(&["env"]).set("/process/env", json!(["A=1", "HOME=/", "A=2"]));
+    let env = container.seen_one();
+    let values: Vec<&Value> =
+        env.as_array().unwrap().iter().filter(|it| it.as_str().unwrap().starts_with("A=")).collect();
+    assert_eq!(values, [&json!("A=2")], "{env}");
+}
+
+#[test]
+fn home_is_set_from_the_passwd_file() {
+    need_root!();
+    let container = Bundle::seeing(&["env"]).set("/process/user", json!({"uid": 1000, "gid": 1000}));
+    fs::write(container.rootfs().join("etc/passwd"), "ann:x:1000:1000::/home/ann:\n").unwrap();
+    assert!(container.seen_one().as_array().unwrap().contains(&json!("HOME=/home/ann")));
+}
+
+#[test]
+fn home_without_a_passwd_file_is_the_root() {
+    need_root!();
+    assert!(Bundle::seeing(&["env"]).seen_one().as_array().unwrap().contains(&json!("HOME=/")));
+}
+
+#[test]
+fn working_directory_is_the_configured_one() {
+    need_root!();
+    assert_eq!(Bundle::seeing(&["cwd"]).set("/process/cwd", "/tmp").seen_one(), "/tmp");
+}
+
+#[test]
+fn missing_working_directory_is_made() {
+    need_root!();
+    let container = Bundle::seeing(&["cwd"]).set("/process/cwd", "/new/deep").set("/root/readonly", false);
+    assert_eq!(container.seen_one(), "/new/deep");
+}
+
+#[test]
+fn user_and_groups_are_the_configured_ones() {
+    need_root!();
+    let user = json!({"uid": 1000, "gid": 1001, "additionalGids": [5, 6, 70_000]});
+    let ids = Bundle::seeing(&["ids"]).set("/process/user", user).seen_one();
+    assert_eq!(ids, json!({"uid": 1000, "euid": 1000, "gid": 1001, "egid": 1001, "groups": [5, 6, 70_000]}));
+}
+
+#[test]
+fn groups_of_the_caller_are_dropped() {
+    need_root!();
+    assert_eq!(Bundle::seeing(&["ids"]).seen_one()["groups"], json!([]));
+}
+
+#[test]
+fn umask_is_the_configured_one() {
+    need_root!();
+    let user = json!({"uid": 0, "gid": 0, "umask": 0o27});
+    assert_eq!(Bundle::seeing(&["umask"]).set("/process/user", user).seen_one(), "0027");
+}
+
+#[test]
+fn umask_is_022_unless_said_otherwise() {
+    need_root!();
+    let container = Bundle::seeing(&["umask"]);
+    let script = format!(
+        "umask 077; exec {} --root {} run {}",
+        skeg_tests::host::runtime().display(),
+        container.state_root().display(),
+        container.id
+    );
+    let run = skeg_tests::Invocation::new("sh").args(["-c", &script]).cwd(container.path());
+    assert_eq!(run.finish().ok().json()["umask"], "0022");
+}
+
+#[test]
+fn resource_limits_are_the_configured_ones() {
+    need_root!();
+    let limits = json!([
+        {"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200},
+        {"type": "RLIMIT_CORE", "soft": 0, "hard": 0},
+        {"type": "RLIMIT_FSIZE", "soft": 1_000_000, "hard": 2_000_000},
+        {"type": "RLIMIT_STACK", "soft": 1_048_576, "hard": 1_048_576},
+    ]);
+    let seen = Bundle::seeing(&["rlimits"]).set("/process/rlimits", limits).seen_one();
+    assert_eq!(seen["RLIMIT_NOFILE"], json!([100, 200]));
+    assert_eq!(seen["RLIMIT_CORE"], json!([0, 0]));
+    assert_eq!(seen["RLIMIT_FSIZE"], json!([1_000_000, 2_000_000]));
+    assert_eq!(seen["RLIMIT_STACK"], json!([1_048_576, 1_048_576]));
+}
+
+#[test]
+fn unknown_resource_limit_is_refused() {
+    need_root!();
+    let limits = json!([{"type": "RLIMIT_FISH", "soft": 1, "hard": 1}]);
+    let container = Bundle::new().set("/process/rlimits", limits);
+    container.run().fails_with("RLIMIT_FISH");
+    container.nothing_left();
+}
+
+#[test]
+fn resource_limit_listed_twice_is_refused() {
+    need_root!();
+    not_runc!("1.1.5 takes the last one");
+    let limit = json!({"type": "RLIMIT_NOFILE", "soft": 1, "hard": 1});
+    let container = Bundle::new().set("/process/rlimits", json!([limit, limit]));
+    container.run().fails_with("RLIMIT_NOFILE");
+}
+
+#[test]
+fn oom_score_is_the_configured_one() {
+    need_root!();
+    assert_eq!(Bundle::seeing(&["oom_score_adj"]).set("/process/oomScoreAdj", 500).seen_one(), "500");
+}
+
+#[test]
+fn hostname_is_the_configured_one() {
+    need_root!();
+    assert_eq!(Bundle::seeing(&["hostname"]).set("/hostname", "inside").seen_one(), "inside");
+}
+
+#[test]
+fn hostname_without_its_namespace_is_refused() {
+    need_root!();
+    let container = Bundle::new().without_namespace("uts");
+    container.run().exits(1);
+    container.nothing_left();
+}
+
+#[test]
+fn domainname_is_the_configured_one() {
+    need_root!();
+    not_runc!("1.1.5 does not know the property");
+    assert_eq!(Bundle::seeing(&["domainname"]).set("/domainname", "example.org").seen_one(), "example.org");
+}
+
+#[test]
+fn sysctls_are_written() {
+    need_root!();
+    let sysctls =
+        json!({"net.ipv4.ip_forward": "1", "kernel.shm_rmid_forced": "1", "fs.mqueue.msg_max": "20"});
+    let sections = [
+        "read:/proc/sys/net/ipv4/ip_forward",
+        "read:/proc/sys/kernel/shm_rmid_forced",
+        "read:/proc/sys/fs/mqueue/msg_max",
+    ];
+    let seen = Bundle::seeing(&sections).set("/linux/sysctl", sysctls).seen();
+    assert_eq!(seen[sections[0]], "1\n");
+    assert_eq!(seen[sections[1]], "1\n");
+    assert_eq!(seen[sections[2]], "20\n");
+}
+
+#[test]
+fn sysctl_of_the_hosts_network_is_refused() {
+    need_root!();
+    let container = Bundle::new().without_namespace("network");
+    let container = container.set("/linux/sysctl", json!({"net.ipv4.ip_forward": "1"}));
+    container.run().fails_with("net.ipv4.ip_forward");
+    container.nothing_left();
+}
+
+#[test]
+fn sysctl_without_a_namespace_is_refused() {
+    need_root!();
+    let container = Bundle::new().set("/linux/sysctl", json!({"kernel.core_pattern": "core"}));
+    container.run().fails_with("kernel.core_pattern");
+    container.nothing_left();
+}
+
+#[test]
+fn sysctl_that_climbs_is_refused() {
+    need_root!();
+    let container = Bundle::new().set("/linux/sysctl", json!({"net/../kernel/core_pattern": "core"}));
+    container.run().exits(1);
+    container.nothing_left();
+}
+
+#[test]
+fn signals_ignored_by_the_caller_are_not_ignored_inside() {
+    need_root!();
+    let container = Bundle::script("/bin/busybox grep -E 'SigIgn|SigBlk' /proc/self/status");
+    let runtime = skeg_tests::host::runtime().display();
+    let root = container.state_root().display().to_string();
+    let script = format!("trap '' HUP TERM; exec {runtime} --root {root} run {}", container.id);
+    let seen = skeg_tests::Invocation::new("sh").args(["-c", &script]).cwd(container.path()).finish().ok();
+    not_runc!("1.1.5 passes ignored signals on");
+    assert_eq!(seen.stdout.matches("0000000000000000").count(), 2, "{seen}");
+}
+
+#[test]
+fn session_keyring_is_a_new_one() {
+    need_root!();
+    let container = Bundle::seeing(&["session-keyring"]);
+    let keyring = container.seen_one();
+    if keyring.get("error").is_some() {
+        skeg_tests::skip!("this kernel has no keyrings");
+    }
+    assert!(keyring.as_str().unwrap().ends_with(&format!(";_ses.{}", container.id)), "{keyring}");
+}
+
+#[test]
+fn session_keyring_can_be_kept() {
+    need_root!();
+    let container = Bundle::seeing(&["session-keyring"]);
+    let seen = container.command("run", &["--no-new-keyring"]).finish().ok().json();
+    assert!(!seen.to_string().contains(&format!("_ses.{}", container.id)), "{seen}");
+}
+
+#[test]
+fn large_argument_list_and_environment_arrive() {
+    need_root!();
+    let env: Vec<String> = (0..5000).map(|it| format!("VARIABLE_{it}={}", "x".repeat(50))).collect();
+    let long = "y".repeat(100_000);
+    let container = Bundle::probe(&["see", "args", "env"]).push("/process/args", long.as_str());
+    let seen = container.set("/process/env", json!(env)).seen();
+    assert!(seen["env"].as_array().unwrap().len() >= 5000);
+    assert_eq!(seen["args"][4], long.as_str());
+}

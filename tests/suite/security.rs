@@ -1,0 +1,335 @@
+//! Capabilities, no_new_privs, seccomp; and attacks of the past.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use skeg_tests::{Bundle, Value, json, need_root, not_runc};
+
+const CHOWN: u64 = 1 << 0;
+const KILL: u64 = 1 << 5;
+const NET_BIND_SERVICE: u64 = 1 << 10;
+const SYS_ADMIN: u64 = 1 << 21;
+const AUDIT_WRITE: u64 = 1 << 29;
+
+fn bits(seen: &Value, set: &str) -> u64 {
+    u64::from_str_radix(seen[set].as_str().expect("a set"), 16).expect("hex")
+}
+
+/// A profile that allows everything but `names`, which get `action`.
+fn profile(names: &[&str], action: &str) -> Value {
+    json!({
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"],
+        "syscalls": [{"names": names, "action": action}],
+    })
+}
+
+#[test]
+fn default_capabilities_are_in_all_sets_but_inheritable() {
+    need_root!();
+    let caps = Bundle::seeing(&["caps"]).seen_one();
+    for set in ["CapBnd", "CapPrm", "CapEff"] {
+        assert_eq!(bits(&caps, set), KILL | NET_BIND_SERVICE | AUDIT_WRITE, "{set}");
+    }
+    assert_eq!(bits(&caps, "CapInh"), 0);
+}
+
+#[test]
+fn each_set_of_capabilities_is_its_own() {
+    need_root!();
+    let sets = json!({
+        "bounding": ["CAP_CHOWN", "CAP_KILL", "CAP_SYS_ADMIN"],
+        "permitted": ["CAP_CHOWN", "CAP_KILL"],
+        "effective": ["CAP_CHOWN"],
+        "inheritable": ["CAP_CHOWN", "CAP_KILL"],
+        "ambient": ["CAP_KILL"],
+    });
+    let user = json!({"uid": 1000, "gid": 1000});
+    let container = Bundle::seeing(&["caps"]).set("/process/capabilities", sets);
+    let caps = container.set("/process/user", user).set("/process/noNewPrivileges", false).seen_one();
+    assert_eq!(bits(&caps, "CapBnd"), CHOWN | KILL | SYS_ADMIN);
+    assert_eq!(bits(&caps, "CapInh"), CHOWN | KILL);
+    // Of a user that is not root, only the ambient set survives the exec.
+    assert_eq!(bits(&caps, "CapAmb"), KILL);
+    assert_eq!(bits(&caps, "CapPrm"), KILL);
+    assert_eq!(bits(&caps, "CapEff"), KILL);
+}
+
+#[test]
+fn no_capabilities_means_none() {
+    need_root!();
+    let caps = Bundle::seeing(&["caps"]).set("/process/capabilities", json!({})).seen_one();
+    for set in ["CapBnd", "CapPrm", "CapEff", "CapInh", "CapAmb"] {
+        assert_eq!(bits(&caps, set), 0, "{set}");
+    }
+}
+
+#[test]
+fn unknown_capability_is_ignored() {
+    need_root!();
+    let sets =
+        json!({"bounding": ["CAP_FISH", "CAP_KILL"], "effective": ["CAP_KILL"], "permitted": ["CAP_KILL"]});
+    let caps = Bundle::seeing(&["caps"]).set("/process/capabilities", sets).seen_one();
+    assert_eq!(bits(&caps, "CapBnd"), KILL);
+}
+
+#[test]
+fn no_new_privileges_is_as_configured() {
+    need_root!();
+    assert_eq!(Bundle::seeing(&["seccomp"]).seen_one()["NoNewPrivs"], "1");
+    let container = Bundle::seeing(&["seccomp"]).set("/process/noNewPrivileges", false);
+    assert_eq!(container.seen_one()["NoNewPrivs"], "0");
+}
+
+#[test]
+fn no_profile_means_no_filter() {
+    need_root!();
+    assert_eq!(Bundle::seeing(&["seccomp"]).seen_one()["Seccomp"], "0");
+}
+
+#[test]
+fn blocked_system_call_gets_its_errno() {
+    need_root!();
+    let container = Bundle::seeing(&["seccomp", "mkdir:/tmp/made"]).set("/root/readonly", false);
+    let seen = container.set("/linux/seccomp", profile(&["mkdir", "mkdirat"], "SCMP_ACT_ERRNO")).seen();
+    assert_eq!(seen["seccomp"]["Seccomp"], "2");
+    assert_eq!(seen["mkdir:/tmp/made"]["error"], "EPERM");
+}
+
+#[test]
+fn blocked_system_call_gets_the_errno_of_the_rule() {
+    need_root!();
+    let mut profile = profile(&["mkdir", "mkdirat"], "SCMP_ACT_ERRNO");
+    profile["syscalls"][0]["errnoRet"] = 28.into();
+    let container = Bundle::seeing(&["mkdir:/tmp/made"]).set("/linux/seccomp", profile);
+    assert_eq!(container.seen_one()["error"], "ENOSPC");
+}
+
+#[test]
+fn filter_is_loaded_without_no_new_privileges() {
+    need_root!();
+    let container = Bundle::seeing(&["seccomp", "mkdir:/tmp/made"]).set("/process/noNewPrivileges", false);
+    let seen = container.set("/linux/seccomp", profile(&["mkdir", "mkdirat"], "SCMP_ACT_ERRNO")).seen();
+    assert_eq!((&seen["seccomp"]["NoNewPrivs"], &seen["seccomp"]["Seccomp"]), (&json!("0"), &json!("2")));
+    assert_eq!(seen["mkdir:/tmp/made"]["error"], "EPERM");
+}
+
+#[test]
+fn filter_is_loaded_for_a_user_without_capabilities() {
+    need_root!();
+    let container = Bundle::seeing(&["seccomp"]).set("/process/user", json!({"uid": 1000, "gid": 1000}));
+    let container = container.set("/process/capabilities", json!({}));
+    let seen = container.set("/linux/seccomp", profile(&["mkdir"], "SCMP_ACT_ERRNO")).seen_one();
+    assert_eq!(seen["Seccomp"], "2");
+}
+
+#[test]
+fn killing_action_kills() {
+    need_root!();
+    let container = Bundle::seeing(&["mkdir:/tmp/made"]).without_namespace("pid");
+    let container = container.set("/linux/seccomp", profile(&["mkdir", "mkdirat"], "SCMP_ACT_KILL_PROCESS"));
+    container.run().exits(128 + libc::SIGSYS);
+}
+
+#[test]
+fn argument_of_a_call_decides() {
+    need_root!();
+    // personality(0xffffffff) asks, anything else changes; only the question is allowed.
+    let rule = json!({"names": ["personality"], "action": "SCMP_ACT_ERRNO",
+        "args": [{"index": 0, "value": 0xffff_ffff_u32, "op": "SCMP_CMP_NE"}]});
+    let profile =
+        json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"], "syscalls": [rule]});
+    let blocked = format!("syscall:{}", libc::SYS_personality);
+    let seen = Bundle::seeing(&["personality", &blocked]).set("/linux/seccomp", profile).seen();
+    assert_eq!(seen["personality"], 0);
+    assert_eq!(seen[blocked]["error"], "EPERM");
+}
+
+#[test]
+fn call_newer_than_the_profile_is_unknown_to_the_kernel() {
+    need_root!();
+    let profile = json!({
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "architectures": ["SCMP_ARCH_X86_64"],
+        "syscalls": [{"names": everyday_calls(), "action": "SCMP_ACT_ALLOW"}],
+    });
+    let seen = Bundle::seeing(&["syscall:165", "syscall:9999"]).set("/linux/seccomp", profile).seen();
+    assert_eq!(seen["syscall:165"]["error"], "EPERM");
+    assert_eq!(seen["syscall:9999"]["error"], "ENOSYS");
+}
+
+/// What a static program and a runtime's last steps need.
+fn everyday_calls() -> Value {
+    json!([
+        "read",
+        "write",
+        "open",
+        "openat",
+        "close",
+        "close_range",
+        "fstat",
+        "newfstatat",
+        "statx",
+        "lseek",
+        "mmap",
+        "mprotect",
+        "munmap",
+        "brk",
+        "rt_sigaction",
+        "rt_sigprocmask",
+        "rt_sigreturn",
+        "ioctl",
+        "access",
+        "poll",
+        "ppoll",
+        "sigaltstack",
+        "execve",
+        "execveat",
+        "exit",
+        "exit_group",
+        "arch_prctl",
+        "set_tid_address",
+        "set_robust_list",
+        "rseq",
+        "prlimit64",
+        "getrandom",
+        "readlink",
+        "readlinkat",
+        "fcntl",
+        "getdents64",
+        "futex",
+        "sched_yield",
+        "getpid",
+        "gettid",
+        "tgkill",
+        "capget",
+        "capset",
+        "prctl",
+        "setuid",
+        "setgid",
+        "setgroups",
+        "chdir",
+        "fchdir",
+        "getcwd",
+        "nanosleep",
+        "clock_nanosleep",
+        "madvise",
+        "sched_getaffinity",
+        "epoll_pwait",
+        "writev",
+        "kill",
+        "wait4",
+        "getppid",
+        "uname",
+        "getuid",
+        "geteuid",
+        "getgid",
+        "getegid",
+        "fstatfs",
+        "statfs",
+        "pidfd_send_signal",
+        "faccessat2",
+        "openat2",
+        "clone3",
+        "setsid",
+        "dup3",
+        "sendmsg",
+        "recvmsg",
+        "sendto",
+        "recvfrom",
+        "shutdown",
+    ])
+}
+
+#[test]
+fn exec_gets_the_filter_of_the_configuration() {
+    need_root!();
+    let container = Bundle::pausing().set("/linux/seccomp", profile(&["mkdir", "mkdirat"], "SCMP_ACT_ERRNO"));
+    let container = container.running();
+    let seen = container.exec_seen(&[], &["seccomp", "mkdir:/tmp/made"]);
+    assert_eq!(seen["seccomp"]["Seccomp"], "2");
+    assert_eq!(seen["mkdir:/tmp/made"]["error"], "EPERM");
+}
+
+#[test]
+fn unknown_seccomp_action_is_refused() {
+    need_root!();
+    let container = Bundle::new().set("/linux/seccomp", profile(&["mkdir"], "SCMP_ACT_FISH"));
+    container.run().fails_with("SCMP_ACT_FISH");
+    container.nothing_left();
+}
+
+#[test]
+fn unknown_system_call_in_a_profile_is_ignored() {
+    need_root!();
+    let container = Bundle::seeing(&["seccomp"]);
+    let profile = profile(&["fishing_at", "mkdir"], "SCMP_ACT_ERRNO");
+    assert_eq!(container.set("/linux/seccomp", profile).seen_one()["Seccomp"], "2");
+}
+
+#[test]
+fn working_directory_on_a_leaked_descriptor_is_refused() {
+    need_root!();
+    not_runc!("1.1.5 has the hole");
+    // CVE-2024-21626, with every number that a runtime may use for a descriptor of its own.
+    for number in 3..20 {
+        let container = Bundle::seeing(&["cwd"]).set("/process/cwd", format!("/proc/self/fd/{number}"));
+        let run = container.command("run", &[]).give(host_root(), 9).finish();
+        assert_ne!(run.code, 0, "{run}");
+        container.nothing_left();
+    }
+}
+
+#[test]
+fn working_directory_of_exec_on_a_leaked_descriptor_is_refused() {
+    need_root!();
+    not_runc!("1.1.5 has the hole");
+    let container = Bundle::pausing();
+    symlink("/proc/self/fd/9", container.rootfs().join("leak")).unwrap();
+    let container = container.running();
+    for path in ["/proc/self/fd/3", "/proc/self/fd/7", "/proc/self/fd/9", "/leak"] {
+        let exec =
+            container.exec_with(&["--cwd", path], &["/probe", "see", "cwd"]).give(host_root(), 9).finish();
+        assert_ne!(exec.code, 0, "{path}: {exec}");
+    }
+}
+
+#[test]
+fn working_directory_climbs_no_further_than_the_root() {
+    need_root!();
+    let container = Bundle::seeing(&["cwd", "list:."]).set("/process/cwd", "/../../..");
+    let seen = container.seen();
+    assert_eq!(seen["cwd"], "/");
+    assert!(seen["list:."].as_array().unwrap().contains(&json!("probe")));
+}
+
+#[test]
+fn program_named_by_a_descriptor_is_refused() {
+    need_root!();
+    for number in 3..12 {
+        let path = format!("/proc/self/fd/{number}");
+        let container = Bundle::new().args(&[&path]);
+        let run = container.command("run", &[]).give(fs::File::open("/bin/true").unwrap().into(), 9).finish();
+        assert_ne!(run.code, 0, "{run}");
+    }
+}
+
+#[test]
+fn runtime_cannot_be_opened_for_writing_from_inside() {
+    need_root!();
+    // CVE-2019-5736: a container without its own pid namespace sees the runtime's processes in /proc.
+    let script = "for exe in /proc/[0-9]*/exe; do case $(/bin/busybox readlink $exe) in *memfd*|*skeg*|*nsexec*) \
+        if { true >> $exe; } 2>/dev/null; then echo written $exe; fi;; esac; done; true";
+    let container = Bundle::script(script).without_namespace("pid");
+    let all = json!(["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_SYS_ADMIN"]);
+    let sets = json!({"bounding": all, "effective": all, "permitted": all});
+    let runtime = fs::metadata(skeg_tests::host::runtime()).unwrap();
+    let output = container.set("/process/capabilities", sets).run().ok();
+    let after = fs::metadata(skeg_tests::host::runtime()).unwrap();
+    assert_eq!(output.stdout, "");
+    assert_eq!(runtime.modified().unwrap(), after.modified().unwrap());
+}
+
+fn host_root() -> std::os::fd::OwnedFd {
+    fs::File::open("/").unwrap().into()
+}
