@@ -172,7 +172,13 @@ pub fn reset_signals() {
         // Refused for SIGKILL and SIGSTOP, whose action can't have been changed.
         // SAFETY: SIG_DFL installs no handler.
         let _ = unsafe {
-            call!(rt_sigaction, signal, core::ptr::from_ref(&default), core::ptr::null_mut::<Action>(), MASK_LEN)
+            call!(
+                rt_sigaction,
+                signal,
+                core::ptr::from_ref(&default),
+                core::ptr::null_mut::<Action>(),
+                MASK_LEN
+            )
         };
     }
 }

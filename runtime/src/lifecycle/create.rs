@@ -169,7 +169,11 @@ impl Conversation<'_> {
         if self.plan.join == CgroupJoin::Write {
             cgroup.join(self.stage.first_pid())?;
         }
-        log::debug!("nsexec container setup: pid {}, a plan of {} bytes", self.stage.first_pid(), bytes.len());
+        log::debug!(
+            "nsexec container setup: pid {}, a plan of {} bytes",
+            self.stage.first_pid(),
+            bytes.len()
+        );
         self.stage.send_plan(bytes)?;
         // While nsexec waits for the kernel to make namespaces.
         cgroup.apply(&resources(self.spec))?;
