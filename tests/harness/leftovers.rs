@@ -24,16 +24,21 @@ pub fn of(id: &str, state: &Path) -> Vec<String> {
 ///
 /// A memfd needs a process that holds it, so a forgotten one shows here too.
 pub fn processes(id: &str) -> Vec<String> {
+    having(id, &["cgroup", "cmdline", "environ"])
+}
+
+/// Processes with `text` in one of these files of theirs.
+fn having(text: &str, files: &[&str]) -> Vec<String> {
     let own = std::process::id().to_string();
     let entries = fs::read_dir("/proc").expect("/proc");
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     let pids = names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()) && *name != own);
     let pids = pids.filter(|pid| !is_zombie(pid));
     pids.filter(|pid| {
-        ["cgroup", "cmdline", "environ"].iter().any(|file| {
+        files.iter().any(|file| {
             // A process that has ended meanwhile is not left over.
-            let text = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-            String::from_utf8_lossy(&text).contains(id)
+            let content = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            String::from_utf8_lossy(&content).contains(text)
         })
     })
     .map(|pid| {
@@ -73,14 +78,23 @@ fn mounts(id: &str) -> Vec<String> {
     table.lines().filter(|line| line.contains(id)).map(|line| format!("mount {line}")).collect()
 }
 
-/// Removes cgroups that a failed test left, so that the next is not disturbed.
+/// Removes cgroups that a failed test left, so that the next is not disturbed; and those that a caller keeps.
 pub fn remove_cgroups(id: &str) {
     for line in cgroups(id).iter().rev() {
         if let Some(path) = line.strip_prefix("cgroup ") {
-            // Best effort: the failure that led here is already being reported.
-            let _ = fs::remove_dir(path);
+            remove_cgroup(Path::new(path));
         }
     }
+}
+
+fn remove_cgroup(path: &Path) {
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_cgroup(&entry.path());
+        }
+    }
+    // Best effort: whoever must know what is left looks again.
+    let _ = fs::remove_dir(path);
 }
 
 /// Waits until `pid` has ended, reaping every other orphan that was given to us meanwhile: the init of a pid namespace
@@ -106,7 +120,38 @@ pub fn wait_reaping_others(pid: i32) -> bool {
     }
 }
 
+/// Waits until every child of this process has ended, and reaps it.
+pub fn wait_for_all_children() {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        reap_all_ended();
+        let children = fs::read_to_string(format!("/proc/self/task/{}/children", std::process::id()));
+        let children = children.unwrap_or_default();
+        let pids = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+        let pidfds: Vec<_> = pids.filter_map(|pid| sys::pidfd_open(pid).ok()).collect();
+        if pidfds.is_empty() || !sys::any_readable(&pidfds, deadline).unwrap_or(false) {
+            return;
+        }
+    }
+}
+
 /// Reaps all orphans that have ended and were given to us: needed where a test has several processes in a container.
 pub fn reap_all_ended() {
     while matches!(sys::reap(-1), Ok(Some(_))) {}
+}
+
+/// Cgroups below the one called `parent`.
+pub fn cgroups_below(parent: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for hierarchy in host::cgroup_hierarchies() {
+        let below = fs::read_dir(hierarchy.join(parent)).into_iter().flatten().flatten();
+        let directories = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        found.extend(directories.map(|entry| format!("cgroup {}", entry.path().display())));
+    }
+    found
+}
+
+/// Processes in a cgroup whose path contains `name`.
+pub fn processes_in(name: &str) -> Vec<String> {
+    having(&format!("/{name}/"), &["cgroup"])
 }

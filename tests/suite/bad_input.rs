@@ -52,7 +52,8 @@ fn invalid_json_is_refused() {
 fn invalid_json_is_named_by_line_and_column() {
     need_root!();
     not_runc!("it gives neither");
-    refused(&with_config("{\"ociVersion\": \"1.0.2\",\n  \"process\": }")).fails_with("line 2 column 14");
+    let run = refused(&with_config("{\"ociVersion\": \"1.0.2\",\n  \"process\": }"));
+    assert!(run.stderr.contains("line 2") && run.stderr.contains("column 14"), "{run}");
 }
 
 #[test]
@@ -324,10 +325,8 @@ fn step_that_the_kernel_refuses_is_described() {
     need_root!();
     not_runc!("it has no steps");
     let run = refused(&Bundle::new().mount("/data", "tmpfs", "tmpfs", &["mode=fish"]));
-    let message = run.stderr.clone();
-    run.fails_with("mounts[7]");
-    for part in ["step", "tmpfs", "mode=fish", "EINVAL", "invalid argument"] {
-        assert!(message.contains(part), "{part}: {message}");
+    for part in ["mounts[7]", "tmpfs", "mode=fish", "EINVAL", "invalid argument"] {
+        assert_eq!(run.stderr.matches(part).count(), 1, "{part}: {run}");
     }
 }
 

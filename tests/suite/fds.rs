@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::time::Instant;
 
@@ -62,14 +63,15 @@ fn init_waiting_for_start_holds_no_descriptor_of_the_host() {
     let container = Bundle::pausing();
     container.detached(container.command("create", &[]).give(some_fd(), 9)).ok();
     let directory = fs::read_dir(format!("/proc/{}/fd", container.pid())).unwrap();
-    let targets: Vec<String> = directory
-        .flatten()
-        .filter_map(|it| fs::read_link(it.path()).ok())
-        .map(|it| it.display().to_string())
-        .collect();
-    let host: Vec<&String> =
-        targets.iter().filter(|target| *target == "/" || target.contains("/sys/fs")).collect();
-    assert!(host.is_empty(), "{targets:?}");
+    let held: Vec<(u64, u64)> = directory.flatten().filter_map(|it| identity(&it.path())).collect();
+    let state = container.state_root().join(&container.id);
+    for path in ["/".as_ref(), "/sys/fs/cgroup".as_ref(), container.path(), state.as_path()] {
+        assert!(!held.contains(&identity(path).unwrap()), "{}", path.display());
+    }
+}
+
+fn identity(path: &std::path::Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod process;
 mod rootfs;
 mod run;
 mod security;
+mod soak;
 mod state;
 mod terminal;
 mod userns;

@@ -90,15 +90,19 @@ fn cgroup_namespace_can_be_joined() {
 #[test]
 fn mount_namespace_can_be_joined() {
     need_root!();
-    // The namespace brings its mounts along, so the configuration asks for none.
-    let first = Bundle::pausing().running();
-    let path = format!("/proc/{}/ns/mnt", first.pid());
-    let second = Bundle::seeing(&["namespaces"]).namespace("mount", Some(&path));
-    let second = second.set("/mounts", json!([])).set("/root/readonly", false);
-    let second = second.remove("/linux/maskedPaths").remove("/linux/readonlyPaths");
-    let output = second.run();
-    not_runc!("1.1.5 prepares a root in the joined namespace as well");
-    assert_eq!(output.ok().json()["namespaces"]["mnt"], of_init(&first, "mnt"));
+    let words = ["-m", "--propagation", "private", "--", "/bin/busybox", "sh", "-c", "echo ready; cat"];
+    let (reader, writer) = std::io::pipe().unwrap();
+    let holder = skeg_tests::Invocation::new("unshare").args(words).give(reader.into(), 0).spawn();
+    assert_eq!(holder.line(), "ready");
+    let path = format!("/proc/{}/ns/mnt", holder.pid());
+    let container = Bundle::seeing(&["namespaces", "list:/"]).namespace("mount", Some(&path));
+    let theirs = fs::read_link(&path).unwrap().display().to_string();
+    let output = container.run();
+    drop(writer);
+    holder.finish();
+    let seen = output.ok().json();
+    assert_eq!(seen["namespaces"]["mnt"], theirs);
+    assert!(seen["list:/"].as_array().unwrap().contains(&json!("probe")));
 }
 
 #[test]
