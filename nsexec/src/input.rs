@@ -10,7 +10,7 @@ use skeg_proto::{DecodeError, MAX_STREAM, Op, Step, Stream};
 pub fn read(pipe: u32) -> Result<Stream<'static>> {
     let pipe = sys::file::take(pipe).during(Op::Read)?;
     // One byte more than is allowed shows a stream that is too long.
-    let bytes = sys::map::bytes(MAX_STREAM + 1).during(Op::Map)?;
+    let bytes = sys::map::sparse_bytes(MAX_STREAM + 1).during(Op::Map)?;
     let mut filled = 0usize;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match sys::file::read(&pipe, rest) {
