@@ -43,6 +43,8 @@ fn run(pipe: u32, sync: &Sync) -> Run {
     // Before anything else: every byte of the plan is read and checked before the first call that changes anything.
     let stream = input::read(pipe).at(Stage::Input, 0)?;
     sys::process::set_name(c"nsexec").during(Op::Prctl).at(Stage::Host, 0)?;
+    // What the caller of the runtime ignores, the container's program must not.
+    sys::process::reset_signals();
     // Before any namespace is joined or made: it needs the host's privileges, and the host's /proc.
     let offsets = host(&stream)?;
     // Before the clone: setns(2) of a PID namespace means the children only.

@@ -182,6 +182,26 @@ impl Action {
     pub const IGNORE: Self = Self([1, 0, 0, 0]);
 }
 
+/// `int rt_sigaction(...)` for every signal: the default action, sigaction(2).
+pub fn reset_signals() {
+    const LAST: u32 = 64;
+    const MASK_LEN: usize = 8;
+    let default = Action([0; 4]);
+    for signal in 1..=LAST {
+        // Refused for SIGKILL and SIGSTOP, whose action can't have been changed.
+        // SAFETY: SIG_DFL installs no handler.
+        let _ = unsafe {
+            call!(
+                rt_sigaction,
+                signal,
+                core::ptr::from_ref(&default),
+                core::ptr::null_mut::<Action>(),
+                MASK_LEN
+            )
+        };
+    }
+}
+
 /// `int rt_sigaction(SIGPIPE, const struct sigaction *new, struct sigaction *old, size_t)`: sigaction(2). Returns
 /// the action that was.
 pub fn set_sigpipe(new: &Action) -> Result<Action> {
