@@ -1,7 +1,7 @@
 //! Mounts of the container. Each is made detached and attached to a target that was opened before.
 
 use super::{Container, copy_up};
-use crate::fault::{During, Result};
+use crate::fault::{During, Fault, Result};
 use crate::inside::{self, Kind, Symlinks, Target};
 use crate::sys::file::{self, Open};
 use crate::sys::{self, Errno, OwnedFd, mount as kernel};
