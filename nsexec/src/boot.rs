@@ -21,9 +21,7 @@ type Run = Result<Infallible, Failure>;
 /// Executes the plan that the pipe with the number `base` holds; `base` + 1 is the socket to the runtime.
 pub fn boot(base: u32) -> ! {
     let sync = Sync::new(base.saturating_add(1));
-    let failure = match run(base, &sync) {
-        Err(failure) => failure,
-    };
+    let Err(failure) = run(base, &sync);
     report::fail(&sync, &failure)
 }
 
@@ -45,6 +43,8 @@ fn run(pipe: u32, sync: &Sync) -> Run {
     // Before anything else: every byte of the plan is read and checked before the first call that changes anything.
     let stream = input::read(pipe).at(Stage::Input, 0)?;
     sys::process::set_name(c"nsexec").during(Op::Prctl).at(Stage::Host, 0)?;
+    // What the caller of the runtime ignores, the container's program must not.
+    sys::process::reset_signals();
     // Before any namespace is joined or made: it needs the host's privileges, and the host's /proc.
     let offsets = host(&stream)?;
     // Before the clone: setns(2) of a PID namespace means the children only.

@@ -107,6 +107,7 @@ fn reopen(root: BorrowedFd<'_>, path: &Path, flags: Open, symlinks: Symlinks) ->
 }
 
 /// What one attempt to make a path came to.
+#[allow(clippy::large_enum_variant)] // There is no heap to box it on.
 enum Created {
     /// It is made.
     Target(OwnedFd),

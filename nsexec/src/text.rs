@@ -50,7 +50,7 @@ impl<const N: usize> Text<N> {
         let mut rest = number;
         let mut used = 0usize;
         for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
+            *digit = b'0' | (rest % 10) as u8;
             rest /= 10;
             used = used.saturating_add(1);
             if rest == 0 {
@@ -83,7 +83,7 @@ pub fn decimal(number: u32) -> Text<16> {
 pub fn octal(mode: u32) -> Text<16> {
     let mut text = Text::default();
     for shift in [9, 6, 3, 0] {
-        let digit = b'0' + ((mode >> shift) & 7) as u8;
+        let digit = b'0' | ((mode >> shift) & 7) as u8;
         // Four digits always fit.
         let _ = text.push(&[digit]);
     }

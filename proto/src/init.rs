@@ -97,7 +97,7 @@ impl<'a> Init<'a> {
     fn set(&mut self, kind: u16, payload: &'a [u8]) -> Result<(), DecodeError> {
         match kind {
             CLONE_FLAGS => self.clone_flags = U32::read(payload)?,
-            NS_PATHS => self.ns_paths = Some(Str::read(payload)?),
+            NS_PATHS => self.ns_paths = Some(ns_paths(payload)?),
             UIDMAP => self.uid_map = Some(Str::read(payload)?),
             GIDMAP => self.gid_map = Some(Str::read(payload)?),
             SETGROUP => self.setgroups = boolean(payload)?,
@@ -110,6 +110,31 @@ impl<'a> Init<'a> {
         }
         Ok(())
     }
+}
+
+/// The names of namespace types in NS_PATHS.
+pub const NS_NAMES: [&str; 8] = ["user", "ipc", "uts", "net", "pid", "mnt", "cgroup", "time"];
+
+/// PATH_MAX, less the final NUL.
+const MAX_PATH: usize = 4095;
+
+/// `type:path,type:path`: known types, at most one of each, and paths that the kernel takes.
+fn ns_paths(payload: &[u8]) -> Result<&CStr, DecodeError> {
+    let list = Str::read(payload)?;
+    let mut seen = [false; NS_NAMES.len()];
+    for entry in list.to_bytes().split(|byte| *byte == b',').filter(|entry| !entry.is_empty()) {
+        let colon = entry.iter().position(|byte| *byte == b':').ok_or(DecodeError::BadValue)?;
+        let (kind, path) = entry.split_at_checked(colon).ok_or(DecodeError::BadValue)?;
+        let known = NS_NAMES.iter().position(|name| name.as_bytes() == kind).ok_or(DecodeError::BadValue)?;
+        // The colon is counted with the path.
+        if path.len() < 2 || path.len() > MAX_PATH.saturating_add(1) {
+            return Err(DecodeError::BadValue);
+        }
+        if seen.get_mut(known).map(|seen| core::mem::replace(seen, true)) != Some(false) {
+            return Err(DecodeError::DuplicateAttribute);
+        }
+    }
+    Ok(list)
 }
 
 /// libcontainer writes a truth value as four bytes and reads the first: on the wire it is a `u32` of 0 or 1.

@@ -272,6 +272,8 @@ steps! {
             8 propagation: Words,
             /// Refuse a target that is, or is reached through, a symlink (/proc, /sys).
             9 no_symlinks: Bool,
+            /// Refuse a source that is no procfs (/proc).
+            10 procfs: Bool,
         }
         /// A device node or FIFO (mknod(2)).
         Device = 62015 {
@@ -328,6 +330,8 @@ steps! {
         Pivot = 62021 {}
         /// Moves the root over "/" and chroot(2)s into it (`--no-pivot`).
         MoveRoot = 62022 {}
+        /// chroot(2) into the rootfs, where the mount namespace is the host's and nothing may be mounted.
+        Chroot = 62036 { 1 path: Str, }
         /// Changes a mount inside the root (mount_setattr(2)).
         SetAttributes = 62023 {
             /// The mount, inside the root.

@@ -11,6 +11,8 @@ pub struct Facts {
     pub cgroup: Layout,
     /// Without root's privileges on the host: another uid, or a user namespace of somebody else.
     pub rootless: bool,
+    /// The caller's group.
+    pub gid: u32,
     /// newuidmap, where it is needed and installed.
     pub newuidmap: Option<PathBuf>,
     /// newgidmap, where it is needed and installed.
@@ -27,6 +29,7 @@ impl Facts {
         Self {
             cgroup: layout,
             rootless,
+            gid: nix::unistd::getegid().as_raw(),
             newuidmap: tool("newuidmap"),
             newgidmap: tool("newgidmap"),
             permitted: crate::sys::permitted_capabilities(),

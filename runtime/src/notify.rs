@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 /// Why there is no notify socket.
 #[derive(Debug, thiserror::Error)]
-#[error("notify socket {}: {}", path.display(), io_words(source))]
+#[error("notify socket {}: {}", path.display(), io_words(reason))]
 pub struct Error {
     path: PathBuf,
-    source: io::Error,
+    reason: io::Error,
 }
 
 /// The container's side of NOTIFY_SOCKET, and the host's.
@@ -30,7 +30,7 @@ impl NotifySocket {
         };
         let dir = state_dir.join("notify");
         let path = dir.join("notify.sock");
-        let failed = |source| Error { path: path.clone(), source };
+        let failed = |reason| Error { path: path.clone(), reason };
         std::fs::create_dir(&dir).map_err(failed)?;
         let socket = UnixDatagram::bind(&path).map_err(failed)?;
         // The container's user, whoever it is, has to be able to send.

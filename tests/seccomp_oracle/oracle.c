@@ -2,12 +2,14 @@
  * libseccomp, asked by seccomp_oracle.rs. One command a line on stdin:
  *
  *   names               for each following word up to ".": its number for each architecture of the filter, a line each
+ *   calls               the names that the filter's first architecture has, a line each, then "."
  *   filter ACTION       a new filter without architectures
  *   arch TOKEN          SCMP_ARCH_*
  *   optimize LEVEL
  *   rule ACTION NAME N  then N times ARG OP A B; answered by "rule RC"
  *   export              "program LENGTH", then as many bytes
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
 #include <seccomp.h>
@@ -15,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define MAX_ARCHS 32
@@ -36,6 +39,8 @@ static void new_filter(void)
 
 	if (scanf("%" SCNx32, &action) != 1)
 		fail("filter", -EINVAL);
+	/* Some profiles send libseccomp 2.5.4 into an endless loop: two seconds of this process's own time for each. */
+	setitimer(ITIMER_VIRTUAL, &(struct itimerval){ .it_value.tv_sec = 2 }, NULL);
 	if (filter)
 		seccomp_release(filter);
 	filter = seccomp_init(action);
@@ -83,16 +88,47 @@ static void add_rule(void)
 		printf("rule %d\n", seccomp_rule_add_array(filter, action, number, count, args));
 }
 
+/*
+ * A rule is added with the number that the name has on this machine, and libseccomp goes back from it to the name for
+ * the other architectures. That fails for a few of the numbers that it made up for names that only others have.
+ */
+static int usable(const char *name)
+{
+	int number = seccomp_syscall_resolve_name(name);
+	char *back = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number);
+	int same = back && !strcmp(back, name);
+
+	free(back);
+	return same;
+}
+
 static void names(void)
 {
 	char name[64];
 
 	while (scanf("%63s", name) == 1 && strcmp(name, ".")) {
+		int known = usable(name);
+
 		printf("%s", name);
 		for (int i = 0; i < arch_count; i++)
-			printf(" %d", seccomp_syscall_resolve_name_arch(archs[i], name));
+			printf(" %d", known ? seccomp_syscall_resolve_name_arch(archs[i], name) : __NR_SCMP_ERROR);
 		printf("\n");
 	}
+}
+
+static void calls(void)
+{
+	/* Past ARM's private calls at 0xf0000. */
+	for (int number = 0; number < 0xf0010; number++) {
+		char *name = seccomp_syscall_resolve_num_arch(archs[0], number);
+
+		if (name)
+			printf("%s\n", name);
+		free(name);
+		if (number == 10000)
+			number = 0xf0000;
+	}
+	printf(".\n");
 }
 
 static void export(void)
@@ -129,6 +165,8 @@ int main(void)
 			add_rule();
 		else if (!strcmp(command, "names"))
 			names();
+		else if (!strcmp(command, "calls"))
+			calls();
 		else if (!strcmp(command, "export"))
 			export();
 		else

@@ -82,6 +82,7 @@ impl<'a> Container<'a> {
             Step::Propagation { flags } => root::propagation(flags),
             Step::PrivateParent { path } => root::private_parent(path),
             Step::Root { path } => root::root(self, path),
+            Step::Chroot { path } => root::chroot(self, path),
             Step::Filesystem {
                 target,
                 fstype,
@@ -106,11 +107,13 @@ impl<'a> Container<'a> {
                 tree_clear,
                 propagation,
                 no_symlinks,
+                procfs,
             } => {
                 let place = mount::Place { target, propagation, no_symlinks };
                 let bind = mount::Bind {
                     source,
                     recursive,
+                    procfs,
                     top: mount::Change { set: attr_set, clear: attr_clear },
                     tree: mount::Change { set: tree_set, clear: tree_clear },
                 };
@@ -149,7 +152,10 @@ impl<'a> Container<'a> {
             Step::Program { uid, gid } => program::program(self, uid, gid),
             Step::Home { uid } => home::home(self, uid),
             Step::Workdir { path } => program::workdir(self, path),
-            Step::Ready { fifo } => self.ready(fifo),
+            Step::Ready { fifo } => {
+                self.let_go();
+                self.ready(fifo)
+            }
             Step::NoNewPrivs {} => sys::cred::set_no_new_privs().during(Op::Prctl),
             Step::Credentials {
                 uid,
@@ -211,6 +217,14 @@ impl<'a> Container<'a> {
     fn hook_point(&self) -> Result<()> {
         self.sync.send(&ToRuntime::HookPoint)?;
         self.sync.expect(ToNsexec::HooksDone)
+    }
+
+    /// Closes what only the set-up needs: it may take long until `start`.
+    fn let_go(&mut self) {
+        self.root = None;
+        self.devpts = None;
+        self.empty = None;
+        self.null = None;
     }
 
     /// Reports that the container is built, waits until the runtime has written that down, and then for `start`.

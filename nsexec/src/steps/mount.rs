@@ -49,6 +49,8 @@ pub struct Bind<'a> {
     pub source: &'a CStr,
     /// With what is mounted below it.
     pub recursive: bool,
+    /// Whether it has to be a procfs.
+    pub procfs: bool,
     /// For the top mount.
     pub top: Change,
     /// For every mount of the tree.
@@ -106,6 +108,10 @@ fn keep(container: &mut Container<'_>, new: &Filesystem<'_>, mount: OwnedFd) {
 /// Mounts a file or directory of the host.
 pub fn bind(container: &mut Container<'_>, place: &Place<'_>, bind: &Bind<'_>) -> Result<()> {
     let tree = kernel::open_tree_clone(sys::CWD, bind.source, bind.recursive).during(Op::OpenSource)?;
+    // A fake /proc would decide over confinement (CVE-2019-16884).
+    if bind.procfs && file::magic(&tree).during(Op::Statx)? != file::PROC_SUPER_MAGIC {
+        return Err(Fault::new(Op::Verify, Errno::INVAL));
+    }
     let directory = file::is_directory(&file::stat(&tree).during(Op::Statx)?);
     let target = place.open(container, if directory { Kind::Directory(0o755) } else { Kind::File })?;
     // Before it is attached: nobody ever sees it without its attributes.
@@ -113,6 +119,10 @@ pub fn bind(container: &mut Container<'_>, place: &Place<'_>, bind: &Bind<'_>) -
         kernel::set_attributes(&tree, true, bind.tree.set, bind.tree.clear).during(Op::SetAttributes)?;
     }
     change_top(&tree, bind.top)?;
+    // move_mount(2) would say EINVAL, which says nothing.
+    if directory != file::is_directory(&file::stat(&target.fd).during(Op::Statx)?) {
+        return Err(Fault::new(Op::MoveMount, Errno::NOTDIR));
+    }
     place.attach(&tree, &target)
 }
 

@@ -45,6 +45,13 @@ pub fn root(container: &mut Container<'_>, path: &CStr) -> Result<()> {
     Ok(())
 }
 
+/// Changes into the rootfs without any mount.
+pub fn chroot(container: &mut Container<'_>, path: &CStr) -> Result<()> {
+    file::fchdir(&open_directory(path)?).during(Op::Chdir)?;
+    file::chroot(c".").during(Op::Chroot)?;
+    enter(container)
+}
+
 /// pivot_root(2) into the root, without a directory for the old one: it comes to lie on the new one and is detached
 /// from there.
 pub fn pivot(container: &mut Container<'_>) -> Result<()> {

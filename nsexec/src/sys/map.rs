@@ -49,12 +49,6 @@ impl<'a> Pointers<'a> {
     pub fn as_ptr(&self) -> *const *const c_char {
         self.0.as_ptr()
     }
-
-    /// The strings' addresses, without the NULL at the end.
-    #[cfg(test)]
-    pub fn addresses(&self) -> &'a [*const c_char] {
-        self.0.split(|pointer| pointer.is_null()).next().unwrap_or(&[])
-    }
 }
 
 /// A number that this process shares with its children.
@@ -62,4 +56,33 @@ pub fn shared_number() -> Result<&'static AtomicU32> {
     let start = anonymous(size_of::<AtomicU32>(), MapFlags::SHARED)?;
     // SAFETY: mapped, aligned to a page, zeroed, never unmapped; every process accesses it atomically.
     Ok(unsafe { &*start.cast::<AtomicU32>() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pointers_end_with_null() {
+        let strings = [c"a", c"b"];
+        let pointers = Pointers::of(strings.into_iter(), 2).unwrap();
+        assert_eq!(pointers.0, [strings[0].as_ptr(), strings[1].as_ptr(), core::ptr::null()]);
+    }
+
+    #[test]
+    fn pointers_end_with_null_where_there_are_more_strings_than_said() {
+        let strings = [c"a", c"b"];
+        let pointers = Pointers::of(strings.into_iter(), 1).unwrap();
+        assert_eq!(pointers.0, [strings[0].as_ptr(), core::ptr::null()]);
+    }
+
+    #[test]
+    fn no_strings_are_one_null() {
+        assert_eq!(Pointers::of(core::iter::empty(), 0).unwrap().0, [core::ptr::null()]);
+    }
+
+    #[test]
+    fn bytes_are_zero() {
+        assert!(bytes(10_000).unwrap().iter().all(|byte| *byte == 0));
+    }
 }

@@ -131,7 +131,7 @@ pub fn poll(
 ) -> Result<Polled> {
     let timeout = milliseconds.map(|milliseconds| Timespec {
         tv_sec: (milliseconds / 1000) as i64,
-        tv_nsec: ((milliseconds % 1000) * 1_000_000) as i64,
+        tv_nsec: (milliseconds % 1000).saturating_mul(1_000_000) as i64,
     });
     let writer = write.unwrap_or(read);
     let mut fds = [
@@ -161,6 +161,20 @@ pub struct Action([u64; 4]);
 impl Action {
     /// SIG_IGN.
     pub const IGNORE: Self = Self([1, 0, 0, 0]);
+}
+
+/// `int rt_sigaction(...)` for every signal: the default action, sigaction(2).
+pub fn reset_signals() {
+    const LAST: u32 = 64;
+    const MASK_LEN: usize = 8;
+    let default = Action([0; 4]);
+    for signal in 1..=LAST {
+        // Refused for SIGKILL and SIGSTOP, whose action can't have been changed.
+        // SAFETY: SIG_DFL installs no handler.
+        let _ = unsafe {
+            call!(rt_sigaction, signal, core::ptr::from_ref(&default), core::ptr::null_mut::<Action>(), MASK_LEN)
+        };
+    }
 }
 
 /// `int rt_sigaction(SIGPIPE, const struct sigaction *new, struct sigaction *old, size_t)`: sigaction(2). Returns

@@ -2,7 +2,9 @@
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, recv, send, shutdown, socketpair,
+};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use skeg_proto::sync::{FRAME_LEN, ToNsexec, ToRuntime};
@@ -158,6 +160,22 @@ impl Running {
         Some(frame)
     }
 
+    /// Waits for READY.
+    pub fn until_ready(&mut self) {
+        loop {
+            match self.next() {
+                Some(ToRuntime::Ready) => return,
+                Some(ToRuntime::MapWanted) => {
+                    self.map_users();
+                    self.say(ToNsexec::MapWritten);
+                }
+                Some(ToRuntime::Failed(failure)) => panic!("{failure:?}"),
+                Some(_) => {}
+                None => panic!("ended before READY"),
+            }
+        }
+    }
+
     /// Says something.
     pub fn say(&self, message: ToNsexec) {
         send(self.sync.as_raw_fd(), &message.frame(), MsgFlags::MSG_NOSIGNAL).unwrap();
@@ -180,11 +198,16 @@ impl Running {
 
     /// Maps 65536 ids from 100000 up. The first process asks where a time namespace is made beside the user namespace:
     /// then there is no other process yet.
-    fn map_users(&mut self) {
+    pub fn map_users(&self) {
         let pid = self.created.unwrap_or(self.pid);
         for map in ["uid_map", "gid_map"] {
             std::fs::write(format!("/proc/{pid}/{map}"), "0 100000 65536\n").unwrap();
         }
+    }
+
+    /// The runtime is gone.
+    pub fn hang_up(&mut self) {
+        shutdown(self.sync.as_raw_fd(), Shutdown::Both).unwrap();
     }
 
     /// The container's process.

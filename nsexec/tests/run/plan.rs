@@ -15,6 +15,8 @@ pub const RSLAVE: u32 = 1 << 14 | 1 << 19;
 pub const NAMESPACES: u32 = 0x2_0000 | 0x2000_0000 | 0x400_0000 | 0x800_0000 | 0x4000_0000;
 /// CLONE_NEWUSER.
 pub const NEWUSER: u32 = 0x1000_0000;
+/// CLONE_NEWTIME.
+pub const NEWTIME: u32 = 0x80;
 /// The capabilities of a container that keeps its default ones.
 const DEFAULT: u64 = 0xa804_25fb;
 
@@ -159,7 +161,10 @@ fn rootfs() -> TempDir {
         fs::create_dir(root.path().join(directory)).unwrap();
     }
     fs::copy("/bin/busybox", root.path().join("bin/busybox")).expect("busybox-static is installed");
-    for applet in ["sh", "true", "false", "hostname", "cat", "id", "ls", "mount", "stat", "echo", "pwd"] {
+    for applet in [
+        "sh", "true", "false", "hostname", "cat", "id", "ls", "mount", "stat", "echo", "pwd", "env", "grep",
+        "wc", "sleep", "tty", "stty", "uname", "ip",
+    ] {
         symlink("busybox", root.path().join("bin").join(applet)).unwrap();
     }
     root

@@ -5,7 +5,6 @@
 use super::format::{Format, PlanFormat};
 use super::go_flags::Order;
 use super::size::Size;
-use super::user::User;
 use super::{Error, Program, Request, parse};
 use crate::container::{Id, Signal};
 use clap::Args;
@@ -176,7 +175,7 @@ pub struct Exec {
     pub tty: bool,
     /// user to run as: UID[:GID]
     #[arg(long, short)]
-    pub user: Option<User>,
+    pub user: Option<String>,
     /// supplementary group ID to add
     #[arg(long, short = 'g')]
     pub additional_gids: Vec<u32>,

@@ -5,7 +5,8 @@ use crate::cli::Global;
 use crate::cli::command::Exec;
 use crate::config;
 use crate::lifecycle::exec::{Request, container_process, exec};
-use anyhow::{Context, bail};
+use crate::cli::user::User;
+use anyhow::{anyhow, bail};
 use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities, Process};
 use std::path::Path;
 
@@ -51,7 +52,7 @@ fn from_flags(mut process: Process, args: &Exec) -> anyhow::Result<Process> {
     let mut env = process.env().clone().unwrap_or_default();
     env.extend(args.env.iter().cloned());
     process.set_env(Some(env));
-    set_user(&mut process, args);
+    set_user(&mut process, args)?;
     if args.no_new_privs {
         process.set_no_new_privileges(Some(true));
     }
@@ -65,10 +66,11 @@ fn from_flags(mut process: Process, args: &Exec) -> anyhow::Result<Process> {
     Ok(process)
 }
 
-/// Another user than the container's does not get its HOME, nor its groups.
-fn set_user(process: &mut Process, args: &Exec) {
+/// The user that was asked for, with the container's further groups.
+fn set_user(process: &mut Process, args: &Exec) -> anyhow::Result<()> {
     let user = process.user_mut();
-    if let Some(wanted) = args.user {
+    if let Some(wanted) = &args.user {
+        let wanted: User = wanted.parse().map_err(|error| anyhow!("--user: {error}"))?;
         user.set_uid(wanted.uid);
         if let Some(gid) = wanted.gid {
             user.set_gid(gid);
@@ -77,6 +79,7 @@ fn set_user(process: &mut Process, args: &Exec) {
     let mut gids = user.additional_gids().clone().unwrap_or_default();
     gids.extend(&args.additional_gids);
     user.set_additional_gids(Some(gids));
+    Ok(())
 }
 
 /// Into bounding, effective and permitted; never into inheritable, and into ambient only where the process has
@@ -87,7 +90,11 @@ fn add_capabilities(process: &mut Process, names: &[String]) -> anyhow::Result<(
     }
     let added: Capabilities = names
         .iter()
-        .map(|name| name.parse::<Capability>().with_context(|| format!("--cap {name}: unknown capability")))
+        .map(|name| {
+            let upper = name.to_ascii_uppercase();
+            let known = upper.strip_prefix("CAP_").unwrap_or(&upper).parse::<Capability>();
+            known.map_err(|_| anyhow!("--cap {name}: unknown capability"))
+        })
         .collect::<Result<_, _>>()?;
     let with = |set: &Option<Capabilities>| Some(set.iter().flatten().chain(&added).copied().collect());
     let before = process.capabilities().clone().unwrap_or_else(no_capabilities);

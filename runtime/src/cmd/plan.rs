@@ -12,7 +12,8 @@ use std::io::Write;
 /// Prints the plan. Needs no privileges and changes nothing.
 pub fn run(global: &Global, args: &Plan) -> anyhow::Result<i32> {
     let own = OwnCgroup::read()?;
-    let facts = Facts::gather(global.rootless, Layout::detect(&own));
+    // Whoever asks, the plan is what root would do, unless told otherwise.
+    let facts = Facts::gather(global.rootless.or(Some(false)), Layout::detect(&own));
     let plan = dry_plan(&args.bundle, &facts, &own)?;
     let output = match args.format {
         PlanFormat::Text => print::text(&plan).into_bytes(),

@@ -22,7 +22,7 @@ pub enum Error {
         errno: Errno,
     },
     /// The file is not JSON.
-    #[error("{}: line {line}, column {column}: {message}", .file.display())]
+    #[error("{}: line {line} column {column}: {message}", .file.display())]
     Syntax {
         /// The file.
         file: PathBuf,

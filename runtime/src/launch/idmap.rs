@@ -1,6 +1,7 @@
 //! Writes the mappings of a new user namespace: user_namespaces(7), newuidmap(1).
 
-use crate::errno::io_words;
+use crate::errno::{io_words, words};
+use nix::errno::Errno;
 use nix::unistd::Pid;
 use skeg_proto::write::InitBuf;
 use std::ffi::CString;
@@ -11,14 +12,14 @@ use std::process::{Command, Stdio};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The kernel refused it.
-    #[error("{place}: write {file}: {reason}")]
+    #[error("{place}: write {file}: {}", words(*errno))]
     Write {
         /// The place in config.json.
         place: &'static str,
         /// The file.
         file: String,
-        /// errno in words.
-        reason: String,
+        /// Why.
+        errno: Errno,
     },
     /// newuidmap or newgidmap refused it.
     #[error("{place}: {tool}: {reason}")]
@@ -52,15 +53,20 @@ fn write_map(
     map: &CString,
     tool: Option<&CString>,
 ) -> Result<(), Error> {
-    match tool {
-        Some(tool) => run_tool(pid, place, map, tool),
-        None => write(pid, file, place, map.as_bytes()),
+    match (write(pid, file, place, map.as_bytes()), tool) {
+        // More than the own id takes a privilege that the helpers have.
+        (Err(Error::Write { errno: Errno::EPERM, .. }), Some(tool)) => run_tool(pid, place, map, tool),
+        (result, _) => result,
     }
 }
 
 fn write(pid: Pid, name: &str, place: &'static str, text: &[u8]) -> Result<(), Error> {
     let file = format!("/proc/{pid}/{name}");
-    fs::write(&file, text).map_err(|error| Error::Write { place, reason: io_words(&error), file })
+    fs::write(&file, text).map_err(|error| Error::Write {
+        place,
+        errno: Errno::from_raw(error.raw_os_error().unwrap_or(0)),
+        file,
+    })
 }
 
 fn run_tool(pid: Pid, place: &'static str, map: &CString, tool: &CString) -> Result<(), Error> {

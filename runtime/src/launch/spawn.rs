@@ -54,7 +54,8 @@ fn copy_above(fd: BorrowedFd<'_>, lowest: u32) -> Result<OwnedFd, Error> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
-/// Signals start from scratch: what the caller ignores or blocks is not the container's.
+/// Nothing is blocked: what the caller, or we, block is not the container's. (nsexec itself resets what is ignored: the
+/// C library's posix_spawn would leave two signals ignored.)
 fn exec_program(program: &OwnedFd, first_fd: u32, copies: &[OwnedFd]) -> Result<Pid, Error> {
     let failed = syscall("start nsexec");
     let mut actions = PosixSpawnFileActions::init().map_err(&failed)?;
@@ -62,10 +63,7 @@ fn exec_program(program: &OwnedFd, first_fd: u32, copies: &[OwnedFd]) -> Result<
         actions.add_dup2(copy.as_raw_fd(), target as i32).map_err(&failed)?;
     }
     let mut attributes = PosixSpawnAttr::init().map_err(&failed)?;
-    attributes
-        .set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK)
-        .map_err(&failed)?;
-    attributes.set_sigdefault(&SigSet::all()).map_err(&failed)?;
+    attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK).map_err(&failed)?;
     attributes.set_sigmask(&SigSet::empty()).map_err(&failed)?;
     let path = CString::new(format!("/proc/self/fd/{}", program.as_raw_fd())).unwrap_or_default();
     let number = CString::new(first_fd.to_string()).unwrap_or_default();

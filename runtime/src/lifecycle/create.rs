@@ -3,7 +3,7 @@
 use super::cleanup::Rollback;
 use super::fds::Kept;
 use super::inspect::hook_state;
-use super::{Error, connect_console, filter_file, pid_file, pidfd_socket};
+use super::{Error, connect_console, filter_file, pid_file, pidfd_socket, stdio};
 use crate::cgroup::{self, Cgroup, Layout, OwnCgroup};
 use crate::config;
 use crate::container::{Directory, Id, Identity, State, Status, Store};
@@ -103,6 +103,9 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     }
     let fds = open_fds(&plan, rollback.directory(), cgroup_of(&state), console)?;
 
+    if creation.is_own(NamespaceType::User) {
+        stdio::give_to_mapped_user(&spec);
+    }
     let mut stage = Stage::spawn(&plan, &fds)?;
     let outcome = Conversation { spec: &spec, plan: &plan, request, stage: &mut stage }.lead(
         &bytes,
@@ -166,6 +169,7 @@ impl Conversation<'_> {
         if self.plan.join == CgroupJoin::Write {
             cgroup.join(self.stage.first_pid())?;
         }
+        log::debug!("nsexec container setup: pid {}, a plan of {} bytes", self.stage.first_pid(), bytes.len());
         self.stage.send_plan(bytes)?;
         // While nsexec waits for the kernel to make namespaces.
         cgroup.apply(&resources(self.spec))?;
@@ -199,6 +203,7 @@ impl Conversation<'_> {
 
     fn created(&mut self, state: &mut State) -> Result<(), Error> {
         let Some(pid) = self.stage.init() else { return Ok(()) };
+        log::debug!("child process in init(): pid {pid}");
         let identity = Identity::of(pid.as_raw())?;
         state.pid = pid.as_raw();
         state.start_time = identity.map_or(0, |i| i.start_time);
@@ -264,7 +269,7 @@ fn cgroup_of(state: &State) -> Cgroup {
 }
 
 fn absolute(bundle: &Path) -> Result<PathBuf, Error> {
-    let failed = |source| Error::File { what: "open bundle", path: bundle.to_owned(), source };
+    let failed = |reason| Error::File { what: "open bundle", path: bundle.to_owned(), reason };
     std::path::absolute(bundle).and_then(|path| path.canonicalize()).map_err(failed)
 }
 
@@ -279,7 +284,7 @@ fn check_rootfs(spec: &Spec, bundle: &Path) -> Result<(), Error> {
     match std::fs::metadata(&path) {
         Ok(meta) if meta.is_dir() => Ok(()),
         Ok(_) => Err(Error::Usage(format!("root.path: {}: not a directory", path.display()))),
-        Err(source) => Err(Error::File { what: "root.path: open rootfs", path, source }),
+        Err(reason) => Err(Error::File { what: "root.path: open rootfs", path, reason }),
     }
 }
 
@@ -398,6 +403,6 @@ fn first_state(
         hooks_poststop: hooks.and_then(|h| h.poststop().clone()).unwrap_or_default(),
         process: process.map_err(|e| Error::Usage(format!("process: {e}")))?,
         no_new_keyring: request.no_new_keyring,
-        groups_allowed: creation.groups_allowed(facts),
+        groups_allowed: creation.groups_allowed(spec, facts),
     })
 }

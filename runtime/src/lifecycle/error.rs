@@ -36,7 +36,7 @@ pub enum Error {
     Cgroup(#[from] crate::cgroup::Error),
     /// The process could not be started.
     #[error("unable to start container process: {0}")]
-    Launch(#[from] crate::launch::Error),
+    Launch(crate::launch::Error),
     /// A hook of the runtime's namespaces.
     #[error(transparent)]
     Hook(#[from] crate::hooks::Error),
@@ -47,14 +47,14 @@ pub enum Error {
     #[error(transparent)]
     Notify(#[from] crate::notify::Error),
     /// A file of the caller's.
-    #[error("{what} {}: {}", path.display(), io_words(source))]
+    #[error("{what} {}: {}", path.display(), io_words(reason))]
     File {
         /// What was attempted.
         what: &'static str,
         /// On which file.
         path: PathBuf,
         /// Why it failed.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A syscall.
     #[error("{what}: {}", words(*errno))]
@@ -70,6 +70,13 @@ pub enum Error {
     /// What was waited for did not come in time.
     #[error("{0}")]
     Timeout(String),
+}
+
+/// Not a `source`: its words are part of the sentence already.
+impl From<crate::launch::Error> for Error {
+    fn from(error: crate::launch::Error) -> Self {
+        Self::Launch(error)
+    }
 }
 
 pub(super) fn syscall(what: &'static str) -> impl Fn(Errno) -> Error {

@@ -65,6 +65,7 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     let filter = filter_file::load(&directory)?;
 
     let facts = Facts::gather(Some(state.rootless), Layout::None);
+    crate::config::check_process(&request.process, std::path::Path::new("process.json"), facts.config_context())?;
     let cgroup = Cgroup::new(state.cgroup.clone()).sub(&request.cgroups)?;
     let options = ExecOptions {
         id: state.id.clone(),
@@ -110,6 +111,7 @@ fn lead(
     if plan.join == CgroupJoin::Write {
         cgroup.join(stage.first_pid())?;
     }
+    log::debug!("nsexec container setup: pid {}", stage.first_pid());
     stage.send_plan(&plan.bytes().map_err(launch::Error::from)?)?;
     let mut master = None;
     while let Some(said) = stage.listen()? {
@@ -118,6 +120,7 @@ fn lead(
             ToRuntime::Console => master = said.fd,
             ToRuntime::Ready => {
                 let Some(pid) = stage.init() else { continue };
+                log::debug!("setns_init: about to exec: pid {pid}");
                 if let Some(path) = &request.pid_file {
                     pid_file::write(path, pid)?;
                 }

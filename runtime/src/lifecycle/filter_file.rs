@@ -48,5 +48,5 @@ fn open(directory: &Directory, flags: OFlag) -> io::Result<File> {
 
 fn failed(what: &'static str, directory: &Directory) -> impl Fn(io::Error) -> Error {
     let path: PathBuf = directory.path().join(NAME);
-    move |source| Error::File { what, path: path.clone(), source }
+    move |reason| Error::File { what, path: path.clone(), reason }
 }

@@ -17,6 +17,7 @@ mod pid_file;
 mod pidfd_socket;
 pub mod run;
 pub mod start;
+mod stdio;
 pub mod update;
 
 pub use error::Error;

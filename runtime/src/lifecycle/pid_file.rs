@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Writes the pid to `.NAME` beside the file and renames it there. A link in its place is replaced, never followed.
 pub(super) fn write(path: &Path, pid: Pid) -> Result<(), Error> {
     let scratch = scratch(path);
-    let failed = |source| Error::File { what: "write pid file", path: path.to_owned(), source };
+    let failed = |reason| Error::File { what: "write pid file", path: path.to_owned(), reason };
     // Left by a runtime that was killed here.
     let _ = fs::remove_file(&scratch);
     let mut options = fs::OpenOptions::new();

@@ -133,5 +133,6 @@ fn bind(entry: &Entry<'_>, target: &Path, source: &Path, attr_set: u64) -> Resul
         tree_clear: 0,
         propagation: entry.options.propagation.clone(),
         no_symlinks: false,
+        procfs: false,
     })
 }

@@ -28,7 +28,8 @@ impl Builder {
     /// Default and configured devices, and the links. A /dev bound from the host has its own.
     pub(super) fn devices(&mut self, spec: &Spec, creation: &Creation) -> Result<(), Error> {
         let configured = spec.linux().as_ref().and_then(|l| l.devices().as_deref()).unwrap_or_default();
-        if is_bound(spec, "/dev") {
+        // Without a mount namespace of its own, /dev is a directory of somebody else's.
+        if is_bound(spec, "/dev") || !creation.is_new(NamespaceType::Mount) {
             return Ok(());
         }
         for (name, major, minor) in DEFAULT_DEVICES {

@@ -121,12 +121,12 @@ pub fn compile(
     plan.keyring(options, &creation)?;
     plan.network(&creation);
     plan.affinity();
-    plan.root(spec, options)?;
+    plan.root(spec, options, &creation)?;
     plan.mounts(spec, facts, options, &creation)?;
     plan.devices(spec, &creation)?;
     plan.console(spec, options);
     plan.hooks_before_pivot(spec, options)?;
-    plan.pivot(spec, options)?;
+    plan.pivot(spec, options, &creation)?;
     plan.reopen_null(&creation);
     plan.working_directory(spec)?;
     plan.late_readonly(spec)?;

@@ -5,6 +5,7 @@ use super::text::{c_string, c_strings};
 use super::{Builder, Creation, Error, Options, absolute};
 use crate::config::{Bind, MountOptions, mount_options};
 use crate::facts::Facts;
+use crate::namespaces::NamespaceType;
 use nix::libc::MOUNT_ATTR_RDONLY;
 use oci_spec::runtime::{Mount, Spec};
 use skeg_proto::step::StepBuf;
@@ -29,6 +30,9 @@ impl Builder {
         creation: &Creation,
     ) -> Result<(), Error> {
         for (index, mount) in spec.mounts().iter().flatten().enumerate() {
+            if !creation.is_own(NamespaceType::Mount) {
+                return Err(Error::invalid(format!("mounts[{index}]"), "needs a mount namespace in linux.namespaces"));
+            }
             let entry = Entry::new(index, mount);
             match entry.fstype {
                 "cgroup" => self.cgroup_mount(&entry, facts, options, creation)?,
@@ -76,6 +80,7 @@ impl Builder {
             tree_clear: options.tree_clear,
             propagation: options.propagation.clone(),
             no_symlinks: entry.no_symlinks(),
+            procfs: entry.target == Path::new("/proc"),
         };
         self.push(step, entry.origin.clone());
         Ok(())
@@ -121,5 +126,6 @@ pub(super) fn bind_step(target: std::ffi::CString, source: std::ffi::CString) ->
         tree_clear: 0,
         propagation: Vec::new(),
         no_symlinks: false,
+        procfs: false,
     }
 }

@@ -47,9 +47,12 @@ impl Creation {
         joined || (self.is_new(NamespaceType::User) && self.is_new(NamespaceType::Time) && offsets)
     }
 
-    /// Whether setgroups(2) works: where a new user namespace's creator had no right over groups, the kernel denies it.
-    pub fn groups_allowed(&self, facts: &Facts) -> bool {
-        !(facts.rootless && self.is_new(NamespaceType::User) && facts.newgidmap.is_none())
+    /// Whether setgroups(2) works: a user namespace that an unprivileged caller has made for its own group alone can't
+    /// have it (user_namespaces(7)).
+    pub fn groups_allowed(&self, spec: &Spec, facts: &Facts) -> bool {
+        let list = spec.linux().as_ref().and_then(|l| l.gid_mappings().as_deref()).unwrap_or_default();
+        let only_own = matches!(list, [only] if only.host_id() == facts.gid && only.size() == 1);
+        !facts.rootless || !self.is_new(NamespaceType::User) || !only_own
     }
 
     /// libcontainer's bootstrap message.
@@ -66,7 +69,7 @@ impl Creation {
             Some(path) if needed => c_string(path, "newuidmap").map(Some),
             _ => Ok(None),
         };
-        let setgroups = gid_map.is_some().then_some(!facts.rootless || facts.newgidmap.is_some());
+        let setgroups = gid_map.is_some() && self.groups_allowed(spec, facts);
         Ok(InitBuf {
             clone_flags: flags(self.namespaces.clone_flags()),
             ns_paths: self.namespaces.ns_paths()?,
@@ -74,7 +77,7 @@ impl Creation {
             gidmap_path: tool(&facts.newgidmap, gid_map.is_some())?,
             uid_map,
             gid_map,
-            setgroups: setgroups.filter(|allowed| *allowed),
+            setgroups: setgroups.then_some(true),
             oom_score_adj: oom_score_adj(spec),
             rootless_euid: facts.rootless,
             time_offsets: linux

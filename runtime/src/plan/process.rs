@@ -154,6 +154,7 @@ impl Builder {
             let (resource, soft, hard) = (resource(limit.typ()), limit.soft(), limit.hard());
             self.push(StepBuf::Limit { resource, soft, hard }, limit_origin(index, limit));
         }
+        self.labels(process)?;
         let cwd = process.cwd();
         self.push(StepBuf::Workdir { path: c_string(cwd, "process.cwd")? }, cwd_origin(cwd));
         let uid = process.user().uid();
@@ -167,6 +168,21 @@ impl Builder {
             // Without it, loading a filter takes CAP_SYS_ADMIN, which the credentials take away.
             self.seccomp(filter);
             self.credentials(process, grantable, groups_allowed);
+        }
+        Ok(())
+    }
+
+    /// What the security modules change at the exec (proc_pid_attr(5)).
+    fn labels(&mut self, process: &Process) -> Result<(), Error> {
+        let named = |label: &Option<String>| label.clone().filter(|l| !l.is_empty());
+        if let Some(profile) = named(process.apparmor_profile()) {
+            let value = c_string(format!("exec {profile}"), "process.apparmorProfile")?;
+            let path = c"apparmor/exec".to_owned();
+            self.push(StepBuf::Label { path, value }, "process.apparmorProfile");
+        }
+        if let Some(label) = named(process.selinux_label()) {
+            let value = c_string(label, "process.selinuxLabel")?;
+            self.push(StepBuf::Label { path: c"exec".to_owned(), value }, "process.selinuxLabel");
         }
         Ok(())
     }

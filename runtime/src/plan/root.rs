@@ -11,8 +11,18 @@ use std::path::Path;
 
 impl Builder {
     /// Cuts the container's mounts off from the host's and attaches the rootfs.
-    pub(super) fn root(&mut self, spec: &Spec, options: &Options) -> Result<(), Error> {
+    pub(super) fn root(&mut self, spec: &Spec, options: &Options, creation: &Creation) -> Result<(), Error> {
         let root = spec.root().as_ref().ok_or(Error::Missing("root"))?;
+        if !creation.is_own(NamespaceType::Mount) {
+            // Whatever was mounted would be mounted on the host.
+            let path = c_string(options.bundle.join(root.path()), "root.path")?;
+            self.push(StepBuf::Chroot { path }, place(root.path()));
+            return Ok(());
+        }
+        if !creation.is_new(NamespaceType::Mount) {
+            // A namespace that is joined brings its root along.
+            return Ok(());
+        }
         let flags = rootfs_propagation(spec)?.unwrap_or((MS_SLAVE | MS_REC) as u32);
         let path = c_string(options.bundle.join(root.path()), "root.path")?;
         self.push(StepBuf::Propagation { flags }, "linux.rootfsPropagation");
@@ -25,7 +35,10 @@ impl Builder {
     }
 
     /// Makes the rootfs "/". What the config asks of its propagation holds from here on.
-    pub(super) fn pivot(&mut self, spec: &Spec, options: &Options) -> Result<(), Error> {
+    pub(super) fn pivot(&mut self, spec: &Spec, options: &Options, creation: &Creation) -> Result<(), Error> {
+        if !creation.is_new(NamespaceType::Mount) {
+            return Ok(());
+        }
         let step = if options.no_pivot { StepBuf::MoveRoot {} } else { StepBuf::Pivot {} };
         self.push(step, "root.path");
         match rootfs_propagation(spec)? {

@@ -23,24 +23,93 @@ pub(super) struct Abi {
     pub(super) big_endian: bool,
     pub(super) multiplexers: Option<Multiplexers>,
     table: Table,
+    /// Where the numbers start.
+    first: u32,
 }
 
-/// Calls the visitor for every system call of an architecture.
-type Table = fn(&mut dyn FnMut(&'static str, u32));
+/// Called with the name and the number of every system call of an architecture.
+type Visit<'a> = &'a mut dyn FnMut(&'static [u8], u32);
 
-macro_rules! table {
-    ($module:ident) => {
-        |visit| {
-            use syscalls::$module::Sysno;
-            // Not Sysno::iter(): it leaves out the last one.
-            for id in Sysno::first().id()..=Sysno::last().id() {
-                if let Some(call) = Sysno::new(id as usize) {
-                    visit(call.name(), id as u32);
-                }
+type Table = fn(Visit<'_>);
+
+/// The names of consecutive numbers, one after the other, each behind its length.
+///
+/// A table of `&str` would need a relocation for each name of each architecture, at every start of the program.
+struct Names {
+    first: u32,
+    packed: &'static [u8],
+}
+
+impl Names {
+    fn each(&self, visit: Visit<'_>) {
+        let (mut number, mut rest) = (self.first, self.packed);
+        while let Some((name, others)) =
+            rest.split_first().and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)))
+        {
+            if !name.is_empty() {
+                visit(name, number);
+            }
+            (number, rest) = (number + 1, others);
+        }
+    }
+}
+
+/// The table of the `syscalls` crate, packed by the compiler.
+macro_rules! names {
+    ($module:ident) => {{
+        use syscalls::$module::Sysno;
+
+        // Not Sysno::iter(): it leaves out the last one.
+        const FIRST: usize = Sysno::first().id() as usize;
+        const END: usize = Sysno::last().id() as usize + 1;
+
+        const fn name(id: usize) -> &'static [u8] {
+            match Sysno::new(id) {
+                Some(call) => match call.name().as_bytes() {
+                    // `break` is a keyword in Rust.
+                    [b'r', b'#', name @ ..] => name,
+                    name => name,
+                },
+                None => &[],
             }
         }
+
+        const LENGTH: usize = {
+            let (mut length, mut id) = (0, FIRST);
+            while id < END {
+                length += 1 + name(id).len();
+                id += 1;
+            }
+            length
+        };
+
+        static PACKED: [u8; LENGTH] = {
+            let (mut packed, mut at, mut id) = ([0; LENGTH], 0, FIRST);
+            while id < END {
+                packed[at] = name(id).len() as u8;
+                let mut byte = 0;
+                while byte < name(id).len() {
+                    packed[at + 1 + byte] = name(id)[byte];
+                    byte += 1;
+                }
+                at += 1 + byte;
+                id += 1;
+            }
+            packed
+        };
+        Names { first: FIRST as u32, packed: &PACKED }
+    }};
+}
+
+/// A table as it is.
+macro_rules! table {
+    ($module:ident) => {
+        |visit| names!($module).each(visit)
     };
 }
+
+/// The calls that are newer than the tables. All architectures have them at the same place.
+const NEWER: [(&str, u32); 2] = [("listns", 470), ("rseq_slice_yield", 471)];
 
 /// Bits of `AUDIT_ARCH_*`.
 const WIDE: u32 = 0x8000_0000;
@@ -52,19 +121,27 @@ impl Abi {
         // The values of SCMP_ARCH_* are those of AUDIT_ARCH_*, but for x32, which the kernel calls x86_64.
         let token = arch as u32;
         let audit = if arch == Arch::ScmpArchX32 { Arch::ScmpArchX86_64 as u32 } else { token };
+        let first = match arch {
+            Arch::ScmpArchX32 => X32_BIT,
+            Arch::ScmpArchMips | Arch::ScmpArchMipsel => 4000,
+            Arch::ScmpArchMips64 | Arch::ScmpArchMipsel64 => 5000,
+            _ => 0,
+        };
+        // socketcall(2) and ipc(2) stand at the same place wherever they are.
+        let multiplexers = Some(Multiplexers { socketcall: first + 102, ipc: first + 117 });
         let (table, multiplexers): (Table, _) = match arch {
             Arch::ScmpArchX86_64 => (table!(x86_64), None),
             Arch::ScmpArchX32 => (x32, None),
-            Arch::ScmpArchX86 => (table!(x86), multiplexers(0)),
-            Arch::ScmpArchAarch64 => (table!(aarch64), None),
+            Arch::ScmpArchX86 => (table!(x86), multiplexers),
+            Arch::ScmpArchAarch64 => (aarch64, None),
             Arch::ScmpArchArm => (arm, None),
-            Arch::ScmpArchMips | Arch::ScmpArchMipsel => (table!(mips), multiplexers(4000)),
-            Arch::ScmpArchMips64 | Arch::ScmpArchMipsel64 => (table!(mips64), None),
-            Arch::ScmpArchPpc => (table!(powerpc), multiplexers(0)),
-            Arch::ScmpArchPpc64 | Arch::ScmpArchPpc64le => (table!(powerpc64), multiplexers(0)),
-            Arch::ScmpArchS390x => (table!(s390x), multiplexers(0)),
+            Arch::ScmpArchMips | Arch::ScmpArchMipsel => (table!(mips), multiplexers),
+            Arch::ScmpArchMips64 | Arch::ScmpArchMipsel64 => (mips64, None),
+            Arch::ScmpArchPpc => (table!(powerpc), multiplexers),
+            Arch::ScmpArchPpc64 | Arch::ScmpArchPpc64le => (table!(powerpc64), multiplexers),
+            Arch::ScmpArchS390x => (table!(s390x), multiplexers),
             Arch::ScmpArchRiscv64 => (table!(riscv64), None),
-            Arch::ScmpArchLoongarch64 => (table!(loongarch64), None),
+            Arch::ScmpArchLoongarch64 => (loongarch64, None),
             Arch::ScmpArchNative
             | Arch::ScmpArchMips64n32
             | Arch::ScmpArchMipsel64n32
@@ -82,18 +159,41 @@ impl Abi {
             big_endian: token & LITTLE_ENDIAN == 0,
             multiplexers,
             table,
+            first,
         })
     }
 
     /// Calls `visit` with the name and the number of every system call.
-    pub(super) fn each_call(&self, visit: &mut dyn FnMut(&'static str, u32)) {
-        (self.table)(visit)
+    pub(super) fn each_call(&self, visit: Visit<'_>) {
+        (self.table)(visit);
+        for (name, number) in NEWER {
+            visit(name.as_bytes(), self.first + number);
+        }
     }
 }
 
-/// socketcall(2) and ipc(2) have the same numbers everywhere, but for where the numbers start.
-fn multiplexers(first: u32) -> Option<Multiplexers> {
-    Some(Multiplexers { socketcall: first + 102, ipc: first + 117 })
+/// What the crate's tables of aarch64 and loongarch64 get wrong: there newfstatat(2) has the name that 32-bit
+/// architectures give it, and the calls with 64-bit time that only those have are there.
+fn generic64(names: Names, visit: Visit<'_>) {
+    names.each(&mut |name, number| match (name, number) {
+        (b"fstatat", _) => visit(b"newfstatat", number),
+        (_, 403..=423) => {}
+        _ => visit(name, number),
+    });
+}
+
+fn aarch64(visit: Visit<'_>) {
+    generic64(names!(aarch64), visit);
+}
+
+fn loongarch64(visit: Visit<'_>) {
+    generic64(names!(loongarch64), visit);
+}
+
+fn mips64(visit: Visit<'_>) {
+    names!(mips64).each(visit);
+    // Missing in the crate's table.
+    visit(b"set_mempolicy_home_node", 5450);
 }
 
 /// The calls of arch/arm/include/uapi/asm/unistd.h that stand beside the table.
@@ -106,11 +206,10 @@ const ARM_PRIVATE: [(&str, u32); 6] = [
     ("get_tls", 0xf0006),
 ];
 
-fn arm(visit: &mut dyn FnMut(&'static str, u32)) {
-    let table: Table = table!(arm);
-    table(visit);
+fn arm(visit: Visit<'_>) {
+    names!(arm).each(visit);
     for (name, number) in ARM_PRIVATE {
-        visit(name, number);
+        visit(name.as_bytes(), number);
     }
 }
 
@@ -155,31 +254,51 @@ const X32_OWN: [&str; 36] = [
     "pwritev2",
 ];
 
-/// The calls of x86_64 that x32 does not have.
-const X32_WITHOUT: [&str; 13] = [
-    "uselib",
-    "_sysctl",
-    "create_module",
-    "get_kernel_syms",
-    "query_module",
-    "nfsservctl",
-    "set_thread_area",
-    "get_thread_area",
-    "epoll_ctl_old",
-    "epoll_wait_old",
-    "vserver",
-    "map_shadow_stack",
-    "uretprobe",
-];
+/// The numbers of x86_64 that x32 does not share: those of the calls above, and of calls that it does not have.
+fn x86_64_only(number: u32) -> bool {
+    matches!(
+        number,
+        13 | 15..=16 // rt_sigaction, rt_sigreturn, ioctl
+            | 19..=20 // readv, writev
+            | 45..=47 // recvfrom, sendmsg, recvmsg
+            | 54..=55 // setsockopt, getsockopt
+            | 59 // execve
+            | 101 // ptrace
+            | 127..=129 // rt_sigpending, rt_sigtimedwait, rt_sigqueueinfo
+            | 131 // sigaltstack
+            | 134 // uselib
+            | 156 // _sysctl
+            | 174 // create_module
+            | 177..=178 // get_kernel_syms, query_module
+            | 180 // nfsservctl
+            | 205..=206 // set_thread_area, io_setup
+            | 209 // io_submit
+            | 211 // get_thread_area
+            | 214..=215 // epoll_ctl_old, epoll_wait_old
+            | 222 // timer_create
+            | 236 // vserver
+            | 244 // mq_notify
+            | 246..=247 // kexec_load, waitid
+            | 273..=274 // set_robust_list, get_robust_list
+            | 278..=279 // vmsplice, move_pages
+            | 295..=297 // preadv, pwritev, rt_tgsigqueueinfo
+            | 299 // recvmmsg
+            | 307 // sendmmsg
+            | 310..=311 // process_vm_readv, process_vm_writev
+            | 322 // execveat
+            | 327..=328 // preadv2, pwritev2
+            | 335 // uretprobe
+            | 453 // map_shadow_stack
+    )
+}
 
-fn x32(visit: &mut dyn FnMut(&'static str, u32)) {
-    let table: Table = table!(x86_64);
-    table(&mut |name, number| {
-        if !X32_OWN.contains(&name) && !X32_WITHOUT.contains(&name) {
+fn x32(visit: Visit<'_>) {
+    names!(x86_64).each(&mut |name, number| {
+        if !x86_64_only(number) {
             visit(name, X32_BIT | number);
         }
     });
     for (number, name) in (512..).zip(X32_OWN) {
-        visit(name, X32_BIT | number);
+        visit(name.as_bytes(), X32_BIT | number);
     }
 }

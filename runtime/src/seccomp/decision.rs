@@ -57,7 +57,7 @@ impl Case {
             .iter()
             .map(|condition| {
                 let (kind, value) = match (condition.compare, condition.holds) {
-                    (Compare::Equal, _) => (0, !condition.value),
+                    (Compare::Equal | Compare::MaskedEqual, _) => (0, !condition.value),
                     (_, false) => (1, condition.value),
                     (_, true) => (2, !condition.value),
                 };

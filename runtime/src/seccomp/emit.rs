@@ -36,7 +36,7 @@ impl Emitter {
         // As libseccomp: a call of an architecture that the profile does not have is killed.
         let mut next = Target::Return(KILL_THREAD);
         for (audit, ranges) in sections.iter().rev() {
-            let tree = self.search(ranges);
+            let tree = self.search(&leaves(ranges));
             self.program.go(tree);
             let tree = self.program.load(NR);
             next = Target::At(self.program.branch(Test::Equal, *audit, Target::At(tree), next));
@@ -46,26 +46,28 @@ impl Emitter {
         self.program
     }
 
-    /// Finds the number, which is in the accumulator, in `ranges`.
-    fn search(&mut self, ranges: &[Range]) -> Target {
-        match ranges {
-            [] => Target::Return(self.default_action),
+    /// Finds the number, which is in the accumulator, among the leaves.
+    fn search(&mut self, leaves: &[&[Range]]) -> Target {
+        let (below, above) = match leaves {
+            [] => return Target::Return(self.default_action),
+            [leaf] => return self.leaf(leaf),
+            _ => leaves.split_at(leaves.len() / 2),
+        };
+        let first = above.first().and_then(|leaf| leaf.first()).map_or(0, |range| range.first);
+        let above = self.search(above);
+        let below = self.search(below);
+        Target::At(self.program.branch(Test::GreaterOrEqual, first, above, below))
+    }
+
+    fn leaf(&mut self, leaf: &[Range]) -> Target {
+        match leaf {
+            [others, one, ..] => {
+                let (first, others, one) =
+                    (one.first, self.outcome(&others.outcome), self.outcome(&one.outcome));
+                Target::At(self.program.branch(Test::Equal, first, one, others))
+            }
             [range] => self.outcome(&range.outcome),
-            // One number in the middle of others.
-            [before, only, after]
-                if before.outcome == after.outcome && only.first.checked_add(1) == Some(after.first) =>
-            {
-                let others = self.outcome(&before.outcome);
-                let one = self.outcome(&only.outcome);
-                Target::At(self.program.branch(Test::Equal, only.first, one, others))
-            }
-            _ => {
-                let (below, above) = ranges.split_at(middle(ranges));
-                let first = above.first().map_or(0, |range| range.first);
-                let above = self.search(above);
-                let below = self.search(below);
-                Target::At(self.program.branch(Test::GreaterOrEqual, first, above, below))
-            }
+            [] => Target::Return(self.default_action),
         }
     }
 
@@ -94,7 +96,7 @@ impl Emitter {
     fn condition(&mut self, condition: &Condition, wide: bool, met: Target, not_met: Target) -> Target {
         let (yes, no) = if condition.holds { (met, not_met) } else { (not_met, met) };
         match condition.compare {
-            Compare::Equal => self.equal(condition, wide, yes, no),
+            Compare::Equal | Compare::MaskedEqual => self.equal(condition, wide, yes, no),
             Compare::Greater => self.greater(condition, Test::Greater, wide, yes, no),
             Compare::GreaterOrEqual => self.greater(condition, Test::GreaterOrEqual, wide, yes, no),
         }
@@ -155,10 +157,23 @@ impl Emitter {
     }
 }
 
-/// Where to divide the ranges so that both sides are about equally likely to be searched.
-///
-/// The kernel runs a new filter once for each number that it has, so that this is the cost of loading it. A range
-/// weighs as many numbers as it has, but what lies above the newest call is nearly never searched.
-fn middle(ranges: &[Range]) -> usize {
-    ranges.len() / 2
+/// Groups the ranges into the leaves of the tree: one range, or three of which the middle is a single number and the
+/// others have the same outcome, which one comparison tells apart.
+fn leaves(ranges: &[Range]) -> Vec<&[Range]> {
+    let mut leaves = Vec::with_capacity(ranges.len());
+    let mut rest = ranges;
+    while !rest.is_empty() {
+        let length = match rest {
+            [before, only, after, ..]
+                if before.outcome == after.outcome && only.first.checked_add(1) == Some(after.first) =>
+            {
+                3
+            }
+            _ => 1,
+        };
+        let (leaf, others) = rest.split_at(length);
+        leaves.push(leaf);
+        rest = others;
+    }
+    leaves
 }

@@ -17,10 +17,14 @@ pub struct Call {
 /// `struct sock_filter`.
 #[derive(Clone, Copy, Debug)]
 pub struct Instruction {
-    code: u16,
-    jt: u8,
-    jf: u8,
-    k: u32,
+    /// Operation.
+    pub code: u16,
+    /// How far to jump if the comparison holds.
+    pub jt: u8,
+    /// How far to jump if it does not.
+    pub jf: u8,
+    /// Operand.
+    pub k: u32,
 }
 
 /// Splits the bytes of an array of `struct sock_filter`.
@@ -43,9 +47,9 @@ fn word(call: &Call, offset: u32, big_endian: bool) -> Result<u32, String> {
     match offset {
         0 => Ok(call.nr),
         4 => Ok(call.arch),
-        16..64 if offset % 4 == 0 => {
+        16..64 if offset.is_multiple_of(4) => {
             let arg = call.args[(offset as usize - 16) / 8];
-            let high = (offset % 8 == 0) == big_endian;
+            let high = offset.is_multiple_of(8) == big_endian;
             Ok(if high { (arg >> 32) as u32 } else { arg as u32 })
         }
         _ => Err(format!("load at offset {offset}")),

@@ -3,8 +3,6 @@
 //! All jumps of BPF go forward and conditional ones reach 255 instructions. Written backwards, every target is
 //! already there when a jump to it is written, so that what is out of reach is known and gets a stepping stone.
 
-use std::collections::HashMap;
-
 /// `BPF_MAXINSNS` of linux/bpf_common.h.
 pub(super) const MAX_INSTRUCTIONS: usize = 4096;
 
@@ -54,8 +52,8 @@ pub(super) enum Test {
 #[derive(Default)]
 pub(super) struct Program {
     reversed: Vec<Instruction>,
-    /// The nearest `ret` of each value.
-    returns: HashMap<u32, Label>,
+    /// The nearest `ret` of each value: a handful.
+    returns: Vec<(u32, Label)>,
 }
 
 impl Program {
@@ -111,14 +109,16 @@ impl Program {
     /// A place from which `target` is reached, at most `reach` instructions away from the next one to be written.
     fn within_reach(&mut self, target: Target, reach: usize) -> Label {
         match target {
-            Target::Return(value) => match self.returns.get(&value) {
-                Some(&label) if self.distance(label) <= reach => label,
-                _ => {
-                    let label = self.push(RET_K, 0, 0, value);
-                    self.returns.insert(value, label);
-                    label
+            Target::Return(value) => {
+                let nearest = self.returns.iter().find(|(other, _)| *other == value);
+                if let Some(&(_, label)) = nearest.filter(|(_, label)| self.distance(*label) <= reach) {
+                    return label;
                 }
-            },
+                let label = self.push(RET_K, 0, 0, value);
+                self.returns.retain(|(other, _)| *other != value);
+                self.returns.push((value, label));
+                label
+            }
             Target::At(label) if self.distance(label) <= reach => label,
             Target::At(label) => {
                 let distance = self.distance(label) as u32;

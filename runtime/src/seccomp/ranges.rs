@@ -1,7 +1,5 @@
 //! What a filter decides, per architecture, as ranges of numbers with the same outcome.
 
-use std::collections::BTreeMap;
-
 use super::Error;
 use super::abi::{Abi, X32_BIT};
 use super::decision::{Case, Conflict, Decision};
@@ -90,14 +88,27 @@ impl Numbers {
     }
 }
 
+/// A rule about a number.
+struct Call<'a> {
+    number: u32,
+    /// Index in [`Profile::names`], for error messages.
+    name: usize,
+    rule: &'a Rule,
+    /// What the first argument must be, if the number is that of socketcall(2) or ipc(2).
+    which: Option<u64>,
+}
+
 /// The ranges of all numbers, from 0 to `u32::MAX`, for one section.
 pub(super) fn ranges(profile: &Profile<'_>, section: &Section) -> Result<Vec<Range>, Error> {
-    let mut calls = BTreeMap::new();
     let mut background = Background::new(profile, section);
+    let mut outcomes = Vec::with_capacity(profile.name_count() * section.abis.len());
     for abi in &section.abis {
         let numbers = numbers(profile, abi);
-        for rule in &profile.rules {
-            add(profile, abi, &numbers, rule, &mut calls)?;
+        let calls = calls(profile, &numbers);
+        for about_one in calls.chunk_by(|a, b| a.number == b.number) {
+            if let Some(outcome) = outcome(profile, abi, about_one)? {
+                outcomes.push(outcome);
+            }
         }
         let highest = numbers.iter().filter_map(Numbers::highest).max();
         if profile.unknown_is_enosys
@@ -106,13 +117,64 @@ pub(super) fn ranges(profile: &Profile<'_>, section: &Section) -> Result<Vec<Ran
             background.newest(abi, highest);
         }
     }
-    Ok(merge(&background, calls))
+    outcomes.sort_unstable_by_key(|range| range.first);
+    Ok(merge(&background, outcomes))
+}
+
+/// The rules by number, those about one number in the profile's order.
+fn calls<'a>(profile: &'a Profile<'_>, numbers: &[Numbers]) -> Vec<Call<'a>> {
+    let mut calls = Vec::with_capacity(numbers.len());
+    for rule in &profile.rules {
+        for &name in &rule.names {
+            let stands_for = numbers.get(name).copied().unwrap_or_default();
+            if let Some((number, which)) = stands_for.multiplexed {
+                calls.push(Call { number, name, rule, which: Some(which) });
+            }
+            if let Some(number) = stands_for.direct {
+                calls.push(Call { number, name, rule, which: None });
+            }
+        }
+    }
+    calls.sort_by_key(|call| call.number);
+    calls
+}
+
+/// What the rules about one number come to.
+fn outcome(profile: &Profile<'_>, abi: &Abi, calls: &[Call<'_>]) -> Result<Option<Range>, Error> {
+    let mut decision: Option<Decision> = None;
+    for &Call { name, rule, which, .. } in calls {
+        let case = match which {
+            None => Case::new(&rule.conditions, rule.action, rule.entry, abi.wide),
+            Some(which) => {
+                Case::new(&multiplexed(&rule.conditions, which), rule.action, rule.entry, abi.wide)
+            }
+        };
+        match &mut decision {
+            None => decision = Some(Decision::new(case)),
+            Some(decision) => decision.add(case).map_err(|Conflict(earlier)| Error::Conflict {
+                entry: rule.entry,
+                earlier,
+                name: profile.name_of(name),
+            })?,
+        }
+    }
+    let first = calls.first().map(|call| call.number);
+    Ok(first.zip(decision).map(|(first, decision)| {
+        let outcome = match decision {
+            Decision::Always(action) => Outcome::Return(action),
+            Decision::First(cases) => Outcome::Arguments {
+                wide: abi.wide,
+                cases: cases.into_iter().map(|case| (case.conditions, case.action)).collect(),
+            },
+        };
+        Range { first, outcome }
+    }))
 }
 
 /// What the profile's names stand for in this ABI.
 fn numbers(profile: &Profile<'_>, abi: &Abi) -> Vec<Numbers> {
     let mut numbers = vec![Numbers::default(); profile.name_count()];
-    let mut entry = |name: &str, set: &dyn Fn(&mut Numbers)| {
+    let mut entry = |name: &[u8], set: &dyn Fn(&mut Numbers)| {
         profile.name(name).and_then(|index| numbers.get_mut(index)).map(set)
     };
     abi.each_call(&mut |name, number| {
@@ -122,45 +184,10 @@ fn numbers(profile: &Profile<'_>, abi: &Abi) -> Vec<Numbers> {
         let socket = SOCKETCALL.iter().map(|call| (multiplexers.socketcall, call));
         let ipc = IPC.iter().map(|call| (multiplexers.ipc, call));
         for (number, (name, which)) in socket.chain(ipc) {
-            entry(name, &|numbers| numbers.multiplexed = Some((number, *which)));
+            entry(name.as_bytes(), &|numbers| numbers.multiplexed = Some((number, *which)));
         }
     }
     numbers
-}
-
-/// Adds what `rule` says in this ABI.
-fn add(
-    profile: &Profile<'_>,
-    abi: &Abi,
-    numbers: &[Numbers],
-    rule: &Rule,
-    calls: &mut BTreeMap<u32, (bool, Decision)>,
-) -> Result<(), Error> {
-    let mut add = |name: usize, number: u32, conditions: &[Condition]| {
-        let case = Case::new(conditions, rule.action, rule.entry, abi.wide);
-        let added = match calls.get_mut(&number) {
-            Some((_, decision)) => decision.add(case),
-            None => {
-                calls.insert(number, (abi.wide, Decision::new(case)));
-                Ok(())
-            }
-        };
-        added.map_err(|Conflict(earlier)| Error::Conflict {
-            entry: rule.entry,
-            earlier,
-            name: profile.name_of(name).to_owned(),
-        })
-    };
-    for &name in &rule.names {
-        let stands_for = numbers.get(name).copied().unwrap_or_default();
-        if let Some((number, which)) = stands_for.multiplexed {
-            add(name, number, &multiplexed(&rule.conditions, which))?;
-        }
-        if let Some(number) = stands_for.direct {
-            add(name, number, &rule.conditions)?;
-        }
-    }
-    Ok(())
 }
 
 /// The conditions on a call that comes through socketcall(2) or ipc(2). Its arguments are behind a pointer there, where
@@ -199,15 +226,13 @@ impl Background {
         *(if abi.arch == oci_spec::runtime::Arch::ScmpArchX32 { x32 } else { native }) = Some(highest);
     }
 
-    /// The numbers at which the action may change.
+    /// The numbers at which the action may change, in order.
     fn steps(&self) -> Vec<u32> {
-        let quarters = [0, X32_BIT, 2 * X32_BIT, 3 * X32_BIT, u32::MAX];
         // 1: after the number that s390 uses for numbers that do not fit.
-        quarters
-            .into_iter()
-            .chain([1])
-            .chain(self.highest.into_iter().flatten().filter_map(|number| number.checked_add(1)))
-            .collect()
+        let mut steps = vec![0, 1, X32_BIT, 2 * X32_BIT, 3 * X32_BIT, u32::MAX];
+        steps.extend(self.highest.into_iter().flatten().filter_map(|number| number.checked_add(1)));
+        steps.sort_unstable();
+        steps
     }
 
     /// `SECCOMP_RET_*` for a number. The order of the questions is that of runc: its ENOSYS stub comes before
@@ -235,31 +260,34 @@ impl Background {
     }
 }
 
-/// Lays the calls over the background and joins neighbours that have the same outcome.
-fn merge(background: &Background, calls: BTreeMap<u32, (bool, Decision)>) -> Vec<Range> {
-    let mut outcomes: BTreeMap<u32, Outcome> = BTreeMap::new();
-    for step in background.steps() {
-        outcomes.insert(step, Outcome::Return(background.action(step)));
-    }
-    // After each call the background goes on, unless the next number is a call as well.
-    for after in calls.keys().filter_map(|number| number.checked_add(1)) {
-        outcomes.insert(after, Outcome::Return(background.action(after)));
-    }
-    for (number, (wide, decision)) in calls {
-        let outcome = match decision {
-            Decision::Always(action) => Outcome::Return(action),
-            Decision::First(cases) => Outcome::Arguments {
-                wide,
-                cases: cases.into_iter().map(|case| (case.conditions, case.action)).collect(),
-            },
-        };
-        outcomes.insert(number, outcome);
-    }
-    let mut ranges: Vec<Range> = Vec::with_capacity(outcomes.len());
-    for (first, outcome) in outcomes {
-        if ranges.last().is_none_or(|last| last.outcome != outcome) {
-            ranges.push(Range { first, outcome });
+/// Lays the calls, which are single numbers in order, over the background, and joins neighbours that have the same
+/// outcome.
+fn merge(background: &Background, calls: Vec<Range>) -> Vec<Range> {
+    let steps = background.steps();
+    let mut ranges: Vec<Range> = Vec::with_capacity(calls.len() + steps.len());
+    let mut push = |range: Range| {
+        if ranges.last().is_none_or(|last| last.outcome != range.outcome) {
+            ranges.push(range);
         }
+    };
+    let fill = |first: u32, end: Option<u32>, push: &mut dyn FnMut(Range)| {
+        let before_end = |number: u32| end.is_none_or(|end| number < end);
+        let inside = steps.iter().copied().filter(|step| *step > first && before_end(*step));
+        for first in [first].into_iter().filter(|first| before_end(*first)).chain(inside) {
+            push(Range { first, outcome: Outcome::Return(background.action(first)) });
+        }
+    };
+    // The first number that has no outcome yet.
+    let mut next = Some(0);
+    for call in calls {
+        if let Some(next) = next.filter(|next| *next < call.first) {
+            fill(next, Some(call.first), &mut push);
+        }
+        next = call.first.checked_add(1);
+        push(call);
+    }
+    if let Some(next) = next {
+        fill(next, None, &mut push);
     }
     ranges
 }

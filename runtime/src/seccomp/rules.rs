@@ -1,6 +1,7 @@
 //! The profile, checked: what each entry says, before it is known which numbers its names have.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompOperator};
 
@@ -24,8 +25,9 @@ const EPERM: u32 = 1;
 /// How an argument is compared. The other operators of the profile are these with the outcome turned around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Compare {
-    /// With the mask applied to both sides.
     Equal,
+    /// With the mask applied to both sides.
+    MaskedEqual,
     Greater,
     GreaterOrEqual,
 }
@@ -55,6 +57,28 @@ pub(super) struct Rule {
     pub(super) conditions: Vec<Condition>,
 }
 
+/// FNV-1a: every name of every architecture is looked up, and names are short. That who writes the profile could make it
+/// slow to compile is no attack: they can write a long one.
+pub(super) struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// A checked profile.
 pub(super) struct Profile<'a> {
     /// `SECCOMP_RET_*`.
@@ -65,7 +89,7 @@ pub(super) struct Profile<'a> {
     pub(super) listener: bool,
     /// The rules that say something else than the default, in the profile's order.
     pub(super) rules: Vec<Rule>,
-    names: HashMap<&'a str, usize>,
+    names: HashMap<&'a [u8], usize, BuildHasherDefault<Fnv>>,
 }
 
 impl<'a> Profile<'a> {
@@ -87,7 +111,7 @@ impl<'a> Profile<'a> {
             ),
             listener: false,
             rules: Vec::new(),
-            names: HashMap::new(),
+            names: HashMap::default(),
         };
         for (entry, syscall) in seccomp.syscalls().iter().flatten().enumerate() {
             profile.add(entry, syscall)?;
@@ -104,7 +128,7 @@ impl<'a> Profile<'a> {
                 "write" if notify => return Err(Error::NotifyWrite { entry, name }),
                 text => {
                     let next = self.names.len();
-                    names.push(*self.names.entry(text).or_insert(next));
+                    names.push(*self.names.entry(text.as_bytes()).or_insert(next));
                 }
             }
         }
@@ -139,7 +163,7 @@ impl<'a> Profile<'a> {
     }
 
     /// The index of a name that the profile has.
-    pub(super) fn name(&self, name: &str) -> Option<usize> {
+    pub(super) fn name(&self, name: &[u8]) -> Option<usize> {
         self.names.get(name).copied()
     }
 
@@ -149,8 +173,9 @@ impl<'a> Profile<'a> {
     }
 
     /// The name with this index.
-    pub(super) fn name_of(&self, index: usize) -> &'a str {
-        self.names.iter().find(|(_, at)| **at == index).map_or("", |(name, _)| name)
+    pub(super) fn name_of(&self, index: usize) -> String {
+        let name = self.names.iter().find(|(_, at)| **at == index).map_or(&[][..], |(name, _)| *name);
+        String::from_utf8_lossy(name).into_owned()
     }
 }
 
@@ -180,7 +205,8 @@ fn action(action: LinuxSeccompAction, errno: Option<u32>) -> Result<u32, u32> {
 
 fn condition(arg: &LinuxSeccompArg) -> Condition {
     let (compare, holds) = match arg.op() {
-        LinuxSeccompOperator::ScmpCmpEq | LinuxSeccompOperator::ScmpCmpMaskedEq => (Compare::Equal, true),
+        LinuxSeccompOperator::ScmpCmpEq => (Compare::Equal, true),
+        LinuxSeccompOperator::ScmpCmpMaskedEq => (Compare::MaskedEqual, true),
         LinuxSeccompOperator::ScmpCmpNe => (Compare::Equal, false),
         LinuxSeccompOperator::ScmpCmpGt => (Compare::Greater, true),
         LinuxSeccompOperator::ScmpCmpLe => (Compare::Greater, false),

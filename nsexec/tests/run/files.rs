@@ -1,0 +1,316 @@
+//! Mounts, devices and masks, and what an image may try with them.
+
+use crate::plan::{NEWUSER, Plan, bind, c, filesystem};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use skeg_proto::Op;
+use skeg_proto::step::StepBuf;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+const RDONLY: u64 = 1;
+const NOSUID: u64 = 2;
+const ENODEV: u32 = 19;
+const ENOTDIR: u32 = 20;
+const EEXIST: u32 = 17;
+const ELOOP: u32 = 40;
+
+fn device(path: &str, major: u32, minor: u32) -> StepBuf {
+    StepBuf::Device { path: c(path), mode: 0o020_666, major, minor, uid: 0, gid: 0 }
+}
+
+fn mask(path: &str) -> StepBuf {
+    StepBuf::Mask { path: c(path) }
+}
+
+/// The operation that failed, and its errno.
+fn failed(plan: &Plan) -> (Op, u32) {
+    let failure = plan.run().failure().expect("the start fails");
+    (failure.op, failure.errno)
+}
+
+#[test]
+fn a_missing_mount_point_is_made() {
+    let source = tempfile::NamedTempFile::new().unwrap();
+    fs::write(source.path(), "hello\n").unwrap();
+    let plan = Plan::new(&["cat", "/a/b/file"]).with(bind(source.path(), "/a/b/file")).pivot();
+    assert_eq!(plan.run().stdout, "hello\n");
+    assert_eq!(fs::metadata(plan.path("a/b")).unwrap().permissions().mode() & 0o7777, 0o755);
+    assert_eq!(fs::metadata(plan.path("a/b/file")).unwrap().len(), 0);
+}
+
+#[test]
+fn a_mount_point_behind_a_dangling_symlink_is_made_inside() {
+    let source = tempfile::tempdir().unwrap();
+    let plan = Plan::new(&["ls", "-d", "/elsewhere/deep"]);
+    symlink("/../../elsewhere/deep", plan.path("link")).unwrap();
+    let plan = plan.with(bind(source.path(), "/link")).pivot();
+    assert_eq!(plan.run().stdout, "/elsewhere/deep\n");
+    assert!(plan.path("elsewhere/deep").is_dir());
+    assert!(!std::path::Path::new("/elsewhere").exists());
+}
+
+#[test]
+fn a_mount_point_behind_a_symlink_to_the_host_stays_inside() {
+    let outside = tempfile::tempdir().unwrap();
+    let source = tempfile::tempdir().unwrap();
+    let plan = Plan::new(&["true"]);
+    symlink(outside.path(), plan.path("link")).unwrap();
+    let plan = plan.with(bind(source.path(), "/link/made")).pivot();
+    assert_eq!(plan.run().code(), Some(0));
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+    let inside = outside.path().strip_prefix("/").unwrap().join("made");
+    assert!(plan.root.path().join(inside).is_dir());
+}
+
+#[test]
+fn symlinks_in_a_circle_are_refused() {
+    let plan = Plan::new(&["true"]);
+    symlink("b", plan.path("a")).unwrap();
+    symlink("a", plan.path("b")).unwrap();
+    let plan = plan.with(filesystem("/a", "tmpfs", &[])).pivot();
+    assert_eq!(failed(&plan), (Op::OpenTarget, ELOOP));
+}
+
+#[test]
+fn procfs_on_a_symlink_is_refused() {
+    let plan = Plan::new(&["true"]);
+    symlink("tmp", plan.path("sys")).unwrap();
+    let mut step = filesystem("/sys", "sysfs", &[]);
+    if let StepBuf::Filesystem { no_symlinks, .. } = &mut step {
+        *no_symlinks = true;
+    }
+    assert_eq!(failed(&plan.with(step).pivot()), (Op::OpenTarget, ELOOP));
+}
+
+#[test]
+fn procfs_on_a_dangling_symlink_is_refused() {
+    let plan = Plan::new(&["true"]);
+    symlink("nowhere", plan.path("sys")).unwrap();
+    let mut step = filesystem("/sys", "sysfs", &[]);
+    if let StepBuf::Filesystem { no_symlinks, .. } = &mut step {
+        *no_symlinks = true;
+    }
+    assert_eq!(failed(&plan.with(step).pivot()), (Op::OpenTarget, ELOOP));
+}
+
+#[test]
+fn procfs_on_a_file_is_refused() {
+    let plan = Plan::new(&["true"]);
+    fs::write(plan.path("sys"), "").unwrap();
+    let mut step = filesystem("/sys", "sysfs", &[]);
+    if let StepBuf::Filesystem { no_symlinks, .. } = &mut step {
+        *no_symlinks = true;
+    }
+    assert_eq!(failed(&plan.with(step).pivot()), (Op::OpenTarget, ENOTDIR));
+}
+
+#[test]
+fn options_of_a_file_system_are_passed() {
+    let plan = Plan::new(&["stat", "-c", "%a", "/tmp"]);
+    let plan = plan.with(filesystem("/tmp", "tmpfs", &["mode=0711", "size=64k"])).pivot();
+    assert_eq!(plan.run().stdout, "711\n");
+}
+
+#[test]
+fn an_unknown_option_is_reported_with_its_position() {
+    let plan = Plan::new(&["true"]).with(filesystem("/tmp", "tmpfs", &["mode=0711", "nonsense"])).pivot();
+    let failure = plan.run().failure().unwrap();
+    assert_eq!((failure.op, failure.errno, failure.detail), (Op::Fsconfig, 22, 1));
+}
+
+#[test]
+fn tmpfs_takes_the_mode_of_what_it_covers() {
+    let plan = Plan::new(&["stat", "-c", "%a", "/tmp"]);
+    fs::set_permissions(plan.path("tmp"), fs::Permissions::from_mode(0o1751)).unwrap();
+    let mut step = filesystem("/tmp", "tmpfs", &[]);
+    if let StepBuf::Filesystem { keep_mode, .. } = &mut step {
+        *keep_mode = true;
+    }
+    assert_eq!(plan.with(step).pivot().run().stdout, "1751\n");
+}
+
+#[test]
+fn a_bind_can_be_read_only() {
+    let source = tempfile::tempdir().unwrap();
+    let mut step = bind(source.path(), "/data");
+    if let StepBuf::Bind { attr_set, .. } = &mut step {
+        *attr_set = RDONLY;
+    }
+    let plan = Plan::new(&["sh", "-c", "echo x > /data/file"]).with(step).pivot();
+    assert!(plan.run().stderr.contains("Read-only file system"));
+}
+
+#[test]
+fn a_flag_that_a_user_namespace_has_locked_stays() {
+    let source = tempfile::tempdir().unwrap();
+    let mut step = bind(source.path(), "/tmp");
+    if let StepBuf::Bind { attr_set, attr_clear, .. } = &mut step {
+        (*attr_set, *attr_clear) = (RDONLY, NOSUID);
+    }
+    let plan = Plan::new(&["cat", "/proc/self/mountinfo"]).in_new(NEWUSER).with(step).pivot();
+    let outcome = in_own_mounts(|| {
+        let options = MsFlags::MS_NOSUID;
+        mount(Some("none"), source.path(), Some("tmpfs"), options, None::<&str>).unwrap();
+        plan.run()
+    });
+    let mounts = &outcome.stdout;
+    let mount = mounts.lines().find(|line| line.contains(" /tmp ")).unwrap_or_else(|| panic!("{outcome:?}"));
+    assert!(mount.contains(" ro,nosuid,"), "{mount}");
+}
+
+/// In a thread with a mount namespace of its own.
+fn in_own_mounts<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNS).unwrap();
+            let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+            mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+            work()
+        });
+        thread.join().unwrap()
+    })
+}
+
+#[test]
+fn a_missing_source_is_reported() {
+    let plan = Plan::new(&["true"]).with(bind("/nonexistent".as_ref(), "/data")).pivot();
+    assert_eq!(failed(&plan), (Op::OpenSource, 2));
+}
+
+#[test]
+fn a_directory_is_not_mounted_on_a_file() {
+    let source = tempfile::tempdir().unwrap();
+    let plan = Plan::new(&["true"]);
+    fs::write(plan.path("data"), "").unwrap();
+    assert_eq!(failed(&plan.with(bind(source.path(), "/data")).pivot()).0, Op::MoveMount);
+}
+
+#[test]
+fn devices_are_made_whatever_the_umask() {
+    let plan = Plan::new(&["stat", "-c", "%a %t %T", "/dev/null"]);
+    let plan = plan.with(StepBuf::Umask { mask: 0o077 }).with(device("/dev/null", 1, 3)).pivot();
+    assert_eq!(plan.run().stdout, "666 1 3\n");
+}
+
+#[test]
+fn a_device_that_is_there_is_kept() {
+    let plan = Plan::new(&["true"]).with(device("/dev/null", 1, 3)).with(device("/dev/null", 1, 3)).pivot();
+    assert_eq!(plan.run().code(), Some(0));
+}
+
+#[test]
+fn another_device_in_its_place_is_refused() {
+    let plan = Plan::new(&["true"]).with(device("/dev/null", 1, 5)).with(device("/dev/null", 1, 3)).pivot();
+    assert_eq!(failed(&plan), (Op::Verify, EEXIST));
+}
+
+#[test]
+fn a_symlink_in_a_devices_place_is_refused() {
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    let plan = Plan::new(&["true"]);
+    symlink(outside.path(), plan.path("dev/null")).unwrap();
+    assert_eq!(failed(&plan.with(device("/dev/null", 1, 3)).pivot()), (Op::Verify, EEXIST));
+}
+
+#[test]
+fn a_dev_that_is_a_symlink_leads_nowhere_outside() {
+    let outside = tempfile::tempdir().unwrap();
+    let plan = Plan::new(&["true"]);
+    fs::remove_dir(plan.path("dev")).unwrap();
+    symlink(outside.path(), plan.path("dev")).unwrap();
+    let link = StepBuf::Symlink { path: c("/dev/fd"), target: c("/proc/self/fd") };
+    let plan = plan.with(device("/dev/null", 1, 3)).with(link).pivot();
+    assert_eq!(plan.run().code(), Some(0));
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn directories_are_made_with_their_mode() {
+    let step = StepBuf::Directory { path: c("/x/y"), mode: 0o1777 };
+    let plan = Plan::new(&["stat", "-c", "%a", "/x", "/x/y"]).with(step).pivot();
+    assert_eq!(plan.run().stdout, "755\n1777\n");
+}
+
+#[test]
+fn masked_paths_are_empty() {
+    let plan = Plan::new(&["sh", "-c", "ls /secret /other; cat /etc/secret; echo > /secret/x"]);
+    fs::create_dir(plan.path("secret")).unwrap();
+    fs::create_dir(plan.path("other")).unwrap();
+    fs::write(plan.path("secret/file"), "x").unwrap();
+    fs::write(plan.path("other/file"), "x").unwrap();
+    fs::write(plan.path("etc/secret"), "secret").unwrap();
+    let plan = plan
+        .with(device("/dev/null", 1, 3))
+        .pivot()
+        .with(mask("/secret"))
+        .with(mask("/other"))
+        .with(mask("/etc/secret"))
+        .with(mask("/does/not/exist"))
+        .with(mask("/etc/secret/below"));
+    let outcome = plan.run();
+    assert_eq!(outcome.failure(), None);
+    assert_eq!(outcome.stdout, "/other:\n\n/secret:\n", "{outcome:?}");
+    assert!(outcome.stderr.contains("Read-only file system"), "{outcome:?}");
+}
+
+#[test]
+fn a_mask_from_a_false_null_device_is_refused() {
+    let plan = Plan::new(&["true"]);
+    fs::write(plan.path("etc/secret"), "secret").unwrap();
+    symlink("/proc/sys/kernel/core_pattern", plan.path("dev/null")).unwrap();
+    assert_eq!(failed(&plan.pivot().with(mask("/etc/secret"))), (Op::Verify, ENODEV));
+}
+
+#[test]
+fn readonly_paths_can_be_read_only() {
+    let plan = Plan::new(&["sh", "-c", "cat /etc/file; echo x > /etc/file"]);
+    fs::write(plan.path("etc/file"), "old\n").unwrap();
+    let plan = plan
+        .pivot()
+        .with(StepBuf::Readonly { path: c("/etc") })
+        .with(StepBuf::Readonly { path: c("/does/not/exist") });
+    let outcome = plan.run();
+    assert_eq!(outcome.stdout, "old\n");
+    assert!(outcome.stderr.contains("Read-only file system"), "{outcome:?}");
+}
+
+#[test]
+fn the_root_can_be_made_read_only() {
+    let step = StepBuf::SetAttributes { path: c("/"), set: RDONLY, clear: 0, recursive: false };
+    let outcome = Plan::new(&["sh", "-c", "echo x > /file"]).pivot().with(step).run();
+    assert!(outcome.stderr.contains("Read-only file system"), "{outcome:?}");
+}
+
+#[test]
+fn a_sysctl_is_written() {
+    let step = StepBuf::Sysctl { path: c("net/ipv4/ip_forward"), value: c("1") };
+    let plan = Plan::new(&["cat", "/proc/sys/net/ipv4/ip_forward"]).pivot().with(step);
+    assert_eq!(plan.run().stdout, "1\n");
+}
+
+#[test]
+fn a_sysctl_is_written_where_no_procfs_was_mounted() {
+    let step = StepBuf::Sysctl { path: c("net/ipv4/ip_forward"), value: c("1") };
+    let mut plan = Plan::new(&["cat", "/proc/sys/net/ipv4/ip_forward"]).with(step);
+    let proc = plan.setup.remove(6);
+    assert_eq!(plan.with(proc).pivot().run().stdout, "1\n");
+}
+
+#[test]
+fn a_sysctl_does_not_leave_its_directory() {
+    let step = StepBuf::Sysctl { path: c("../self/oom_score_adj"), value: c("7") };
+    let outcome = Plan::new(&["cat", "/proc/self/oom_score_adj"]).pivot().with(step).run();
+    assert_eq!(outcome.failure().map(|failure| failure.op), Some(Op::Open));
+}
+
+#[test]
+fn a_sysctl_is_not_written_through_what_covers_proc() {
+    let plan = Plan::new(&["cat", "/proc/sys/net/ipv4/ip_forward"])
+        .with(filesystem("/proc", "tmpfs", &[]))
+        .with(StepBuf::Sysctl { path: c("net/ipv4/ip_forward"), value: c("1") })
+        .pivot();
+    let outcome = plan.run();
+    assert_eq!(outcome.failure(), None);
+    assert!(outcome.stderr.contains("No such file"), "{outcome:?}");
+}
