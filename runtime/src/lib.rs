@@ -18,4 +18,5 @@ pub mod namespaces;
 pub mod notify;
 pub mod plan;
 pub mod seccomp;
+pub mod signals;
 mod sys;

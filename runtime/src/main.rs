@@ -1,16 +1,29 @@
 //! The `skeg` binary: read the command line, do it, report the one error there may be.
 //!
 //! Single-threaded, and nothing is set up that the command at hand doesn't need: callers run skeg four times for
-//! each container.
+//! each container. So this is C's `main`: the standard library's own start-up looks at /proc/self/maps, installs signal
+//! handlers and a second stack, fifteen system calls that nothing here has a use for.
+#![no_main]
 
 use skeg::cli::{self, Command, Global, Program, Request};
 use skeg::{cmd, logging};
 use std::ffi::OsString;
+use std::ffi::{c_char, c_int};
 use std::io::Write as _;
-use std::process::ExitCode;
 use std::{env, io};
 
-fn main() -> ExitCode {
+/// Called by the C library's start-up code, which has also handed the arguments to `std::env`.
+// SAFETY: the one `main` of this program, with C's signature.
+#[unsafe(no_mangle)]
+pub extern "C" fn main(_argc: c_int, _argv: *const *const c_char) -> c_int {
+    // A hook that doesn't read its standard input must not end us.
+    if let Err(error) = skeg::signals::ignore_sigpipe() {
+        logging::report_early_error(&format!("ignore SIGPIPE: {error}"));
+    }
+    start()
+}
+
+fn start() -> c_int {
     let mut args = env::args_os();
     let program = Program::new(args.next().as_deref());
     let args: Vec<OsString> = args.collect();
@@ -20,12 +33,12 @@ fn main() -> ExitCode {
         Err(error) => {
             print(error.stdout().unwrap_or_default());
             logging::report_early_error(&error.to_string());
-            return ExitCode::from(error.exit_code());
+            return error.exit_code().into();
         }
     };
     if let Err(error) = logging::init(&global) {
         logging::report_early_error(&error.to_string());
-        return ExitCode::FAILURE;
+        return 1;
     }
     match cli::command(&program, &args) {
         Ok(Request::Run(command)) => run(&program, &global, &command),
@@ -33,16 +46,16 @@ fn main() -> ExitCode {
         Err(error) => {
             print(error.stdout().unwrap_or_default());
             logging::report_error(&global, &error.to_string());
-            ExitCode::from(error.exit_code())
+            error.exit_code().into()
         }
     }
 }
 
 /// Does the command. An error is told with runc's prefix, which says what failed; exec has an exit code of its own, so
 /// that callers can tell skeg's failure from the program's.
-fn run(program: &Program, global: &Global, command: &Command) -> ExitCode {
+fn run(program: &Program, global: &Global, command: &Command) -> c_int {
     match dispatch(global, command) {
-        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        Ok(code) => code,
         Err(error) => {
             let name = &program.name;
             let (prefix, code) = match command {
@@ -52,7 +65,7 @@ fn run(program: &Program, global: &Global, command: &Command) -> ExitCode {
                 _ => (String::new(), 1),
             };
             logging::report_error(global, &format!("{prefix}{error:#}"));
-            ExitCode::from(code)
+            code
         }
     }
 }
@@ -81,10 +94,10 @@ fn dispatch(global: &Global, command: &Command) -> anyhow::Result<i32> {
     }
 }
 
-fn print(text: &str) -> ExitCode {
+fn print(text: &str) -> c_int {
     let mut stdout = io::stdout();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Ok(()) => 0,
+        Err(_) => 1,
     }
 }
