@@ -138,3 +138,13 @@ unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, len: usize) -> i32 {
     // SAFETY: the same contract.
     unsafe { memcmp(a, b, len) }
 }
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn strlen(text: *const u8) -> usize {
+    let mut len: usize = 0;
+    // SAFETY: no further than the NUL that ends the string. Volatile: as in `memcmp`.
+    while unsafe { text.add(len).read_volatile() } != 0 {
+        len += 1;
+    }
+    len
+}

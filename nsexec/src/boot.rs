@@ -8,7 +8,7 @@ use crate::namespaces::{self, Setgroups, TimeOffsets};
 use crate::report;
 use crate::steps::{self, Container};
 use crate::sync::Sync;
-use crate::sys::process::{NEWTIME, NEWUSER};
+use crate::sys::process::{NEWTIME, NEWUSER, Sibling};
 use crate::sys::{self, BorrowedFd, Errno};
 use core::convert::Infallible;
 use core::ffi::CStr;
@@ -69,17 +69,21 @@ fn first(stream: &Stream<'_>, sync: &Sync, offsets: Option<TimeOffsets<'_>>, joi
     }
     let (number, cgroup) = cgroup(stream)?;
     match namespaces::clone(flags, cgroup).at(Stage::Clone, number)? {
-        Some(pid) => {
+        // Nothing is left to do here: the new process reports itself, so that the runtime hears of it before it hears
+        // anything else from it.
+        Sibling::Old => sys::process::exit(0),
+        Sibling::New { pid } => {
             sync.send(&ToRuntime::Created { pid }).at(Stage::Clone, number)?;
-            sys::process::exit(0)
+            container(stream, sync, flags & NEWUSER != 0, joined)
         }
-        None => container(stream, sync, flags & NEWUSER != 0, joined),
     }
 }
 
 /// The container's process, from its first instruction to the program's.
 fn container(stream: &Stream<'_>, sync: &Sync, map: bool, joined: bool) -> Run {
-    // Before the runtime is asked for anything: the process has left the session of whoever called the runtime.
+    // Before anything of the container's runs: the host's descriptors have done their work.
+    close_host_fds(stream).at(Stage::Clone, 0)?;
+    // Before the runtime is asked for anything: the process leaves the session of whoever called the runtime.
     sys::process::setsid().during(Op::Setsid).at(Stage::Clone, 0)?;
     if map {
         // Before every other namespace: an unmapped user would own what they create.
@@ -144,6 +148,19 @@ fn join(stream: &Stream<'_>) -> Result<bool, Failure> {
         }
     }
     Ok(true)
+}
+
+/// Closes what the steps before the clone have named: the cgroup's directory, pidfds.
+fn close_host_fds(stream: &Stream<'_>) -> crate::fault::Result<()> {
+    for (_, step) in stream.steps().take_while(before_clone) {
+        match step {
+            Step::Cgroup { fd } | Step::Join { pidfd: fd, .. } => {
+                drop(sys::file::take(fd).during(Op::Clone)?);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The number of the Clone step, and the cgroup that the new process is made in.

@@ -1,15 +1,16 @@
 //! Reads the whole stream before anything else is done, and checks all of it.
 
 use crate::fault::{During, Fault, Result};
+use crate::namespaces;
 use crate::sys::{self, Errno};
-use skeg_proto::{DecodeError, MAX_STREAM, Op, Stream};
+use skeg_proto::{DecodeError, MAX_STREAM, Op, Step, Stream};
 
 /// Reads the plan from the pipe with this number, closes the pipe and validates every byte of the plan. Whatever
 /// comes, nothing of this process has changed but its memory.
 pub fn read(pipe: u32) -> Result<Stream<'static>> {
     let pipe = sys::file::take(pipe).during(Op::Read)?;
     // One byte more than is allowed shows a stream that is too long.
-    let bytes = sys::map::bytes(MAX_STREAM + 1).during(Op::Map)?;
+    let bytes = sys::map::sparse_bytes(MAX_STREAM + 1).during(Op::Map)?;
     let mut filled = 0usize;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match sys::file::read(&pipe, rest) {
@@ -20,7 +21,75 @@ pub fn read(pipe: u32) -> Result<Stream<'static>> {
         }
     }
     drop(pipe);
-    Stream::read(bytes.get(..filled).unwrap_or(&[])).map_err(decode)
+    let stream = Stream::read(bytes.get(..filled).unwrap_or(&[])).map_err(decode)?;
+    check(&stream).map_err(decode)?;
+    Ok(stream)
+}
+
+/// Checks what a well-formed stream may still lack to be executed to its end: a step that uses a register before it is
+/// filled, namespaces that do not exist, a filter that is none.
+fn check(stream: &Stream<'_>) -> core::result::Result<(), DecodeError> {
+    if stream.init.clone_flags & !namespaces::ALL != 0 {
+        return Err(DecodeError::BadValue);
+    }
+    let mut seen = Seen::default();
+    for (_, step) in stream.steps() {
+        seen.check(&step)?;
+    }
+    Ok(())
+}
+
+/// The registers that are filled.
+#[derive(Default)]
+struct Seen {
+    argv: bool,
+    env: bool,
+    candidates: bool,
+    program: bool,
+    hook_args: bool,
+    hook_env: bool,
+    hook_stdin: usize,
+}
+
+impl Seen {
+    fn check(&mut self, step: &Step<'_>) -> core::result::Result<(), DecodeError> {
+        match step {
+            Step::Argv { .. } => self.argv = true,
+            Step::Env { .. } => self.env = true,
+            Step::Candidates { .. } => self.candidates = true,
+            Step::HookArgs { .. } => self.hook_args = true,
+            Step::HookEnv { .. } => self.hook_env = true,
+            Step::HookStdin { text, .. } => self.hook_stdin = text.len(),
+            Step::Home { .. } => return ordered(self.env),
+            Step::Program { .. } => {
+                self.program = true;
+                return ordered(self.candidates);
+            }
+            Step::Hook { pid_at, .. } => {
+                ordered(self.hook_args && self.hook_env)?;
+                let inside = usize::try_from(*pid_at).is_ok_and(|at| at <= self.hook_stdin);
+                return if inside { Ok(()) } else { Err(DecodeError::BadValue) };
+            }
+            Step::Exec { .. } => return ordered(self.argv && self.env && self.program),
+            Step::Join { namespaces, .. } if *namespaces & !namespaces::ALL != 0 => {
+                return Err(DecodeError::BadValue);
+            }
+            Step::Seccomp { filter, .. } if !is_filter(filter) => return Err(DecodeError::BadValue),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn ordered(is: bool) -> core::result::Result<(), DecodeError> {
+    if is { Ok(()) } else { Err(DecodeError::Order) }
+}
+
+/// Whether bytes are whole instructions, and no more than the kernel takes (BPF_MAXINSNS).
+fn is_filter(filter: &[u8]) -> bool {
+    const INSTRUCTION_LEN: usize = 8;
+    let instructions = filter.chunks_exact(INSTRUCTION_LEN);
+    instructions.remainder().is_empty() && (1..=4096).contains(&instructions.len())
 }
 
 fn decode(error: DecodeError) -> Fault {

@@ -84,16 +84,15 @@ pub fn ensure(root: BorrowedFd<'_>, path: &CStr, kind: Kind, symlinks: Symlinks)
         Symlinks::Follow => Open::PATH,
         Symlinks::Refuse => Open::PATH | Open::DIRECTORY,
     };
-    match open(root, path, flags, symlinks) {
-        Ok(fd) => return Ok(Target { fd, existed: true }),
-        Err(Errno::NOENT) => {}
-        Err(errno) => return Err(Fault::new(Op::OpenTarget, errno)),
-    }
-    let mut path = Path::of(path.to_bytes()).during(Op::CreateTarget)?;
+    let mut path = Path::of(path.to_bytes()).during(Op::OpenTarget)?;
     for _ in 0..MAX_LINKS {
+        match open(root, path.as_c_str(), flags, symlinks) {
+            Ok(fd) => return Ok(Target { fd, existed: true }),
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(Fault::new(Op::OpenTarget, errno)),
+        }
         match create(root, &path, kind, symlinks)? {
             Created::Target(fd) => return Ok(Target { fd, existed: false }),
-            Created::There => return reopen(root, &path, flags, symlinks),
             Created::Changed => {}
             Created::Link(next) => path = next,
         }
@@ -101,18 +100,11 @@ pub fn ensure(root: BorrowedFd<'_>, path: &CStr, kind: Kind, symlinks: Symlinks)
     Err(Fault::new(Op::CreateTarget, Errno::LOOP))
 }
 
-fn reopen(root: BorrowedFd<'_>, path: &Path, flags: Open, symlinks: Symlinks) -> Result<Target> {
-    let fd = open(root, path.as_c_str(), flags, symlinks).during(Op::OpenTarget)?;
-    Ok(Target { fd, existed: true })
-}
-
 /// What one attempt to make a path came to.
 #[allow(clippy::large_enum_variant)] // There is no heap to box it on.
 enum Created {
     /// It is made.
     Target(OwnedFd),
-    /// All of it is there.
-    There,
     /// Somebody else made a part of it meanwhile.
     Changed,
     /// A component is a symlink to nothing: the path to go on with.
@@ -139,7 +131,7 @@ fn create(root: BorrowedFd<'_>, path: &Path, kind: Kind, symlinks: Symlinks) -> 
         };
         (rest, first) = (after, false);
     }
-    Ok(if first { Created::There } else { Created::Target(dir) })
+    Ok(if first { Created::Changed } else { Created::Target(dir) })
 }
 
 /// Splits off the first component, without slashes and ".".
@@ -156,18 +148,18 @@ fn next_component(path: &[u8]) -> Option<(&[u8], &[u8])> {
     None
 }
 
-/// Opens the longest part of the path that exists; its length in bytes.
+/// Opens the longest part of the path that exists, short of all of it, which has been tried; its length in bytes.
 fn longest_existing(root: BorrowedFd<'_>, path: &Path, symlinks: Symlinks) -> Result<(OwnedFd, usize)> {
     let mut len = path.as_bytes().len();
     loop {
-        let prefix = path.as_bytes().get(..len).unwrap_or(&[]);
-        let prefix = Path::of(prefix).during(Op::OpenTarget)?;
+        let shorter = path.as_bytes().get(..len).unwrap_or(&[]);
+        len = shorter.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        let prefix = Path::of(shorter.get(..len).unwrap_or(&[])).during(Op::OpenTarget)?;
         match open(root, prefix.as_c_str(), Open::PATH, symlinks) {
             Ok(fd) => return Ok((fd, len)),
             Err(Errno::NOENT) if len > 0 => {}
             Err(errno) => return Err(Fault::new(Op::OpenTarget, errno)),
         }
-        len = prefix.as_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
     }
 }
 

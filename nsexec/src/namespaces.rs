@@ -3,10 +3,13 @@
 use crate::fault::{During, Fault, Result};
 use crate::sync::Sync;
 use crate::sys::file::{self, Open};
-use crate::sys::process::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
+use crate::sys::process::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS, Sibling};
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd};
 use skeg_proto::sync::{ToNsexec, ToRuntime};
 use skeg_proto::{Init, Op};
+
+/// The CLONE_NEW* flags of all types of namespaces.
+pub const ALL: u32 = NEWTIME | NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET;
 
 /// Whether the caller's supplementary groups are dropped when the process becomes root in a user namespace.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,8 +72,8 @@ pub fn create_user() -> Result<()> {
     sys::process::unshare(NEWUSER).map_err(|errno| Fault::new(Op::Unshare, errno).with(NEWUSER))
 }
 
-/// The one clone3(2). The new process's pid, or None in the new process.
-pub fn clone(namespaces: u32, cgroup: Option<BorrowedFd<'_>>) -> Result<Option<u32>> {
+/// The one clone3(2): comes back in both processes.
+pub fn clone(namespaces: u32, cgroup: Option<BorrowedFd<'_>>) -> Result<Sibling> {
     sys::process::clone_sibling(namespaces & (NEWUSER | NEWPID | NEWTIME), cgroup).during(Op::Clone)
 }
 

@@ -157,6 +157,8 @@ numbers! {
         Statx = 53 "stat",
         /// The working directory is outside the root.
         Outside = 54 "working directory is outside the root",
+        /// Copying what a directory holds.
+        Copy = 55 "copy",
     }
 }
 

@@ -383,6 +383,19 @@ steps! {
             /// The user.
             1 uid: U32,
         }
+        /// Mounts a detached mount that the runtime has made: an idmapped tree, a source that the mapped user can't reach.
+        Attach = 62037 {
+            /// Where, inside the root; made when missing.
+            1 target: Str,
+            /// An fd of open_tree(2) or fsmount(2).
+            2 tree: U32,
+            /// MS_* propagation flags to apply one after the other.
+            3 propagation: Words,
+            /// Refuse a target that is, or is reached through, a symlink (/proc, /sys).
+            4 no_symlinks: Bool,
+        }
+        /// The next Filesystem starts as a copy of the directory that it covers (tmpcopyup).
+        CopyUp = 62038 {}
         /// Reports READY and waits for START: the runtime has written down what `delete` needs. Then waits for `start`.
         Ready = 62034 {
             /// A FIFO to read one byte from, after the sync socket is closed; NO_FD: go on after START.

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //!   nsexec (first process)      skeg                       nsexec (new process)
-//!     Created{pid} ------------->|
-//!     (exits)                    |<------------- MapWanted   only with a new user namespace
+//!     MapWanted ---------------->|                           only where a time namespace with offsets is made in a
+//!     <--------------------------| MapWritten                new user namespace: both are there before the clone
+//!     (clones, exits)            |<------------- Created{pid}
+//!                                |<------------- MapWanted   only with a new user namespace, otherwise
 //!                                |-------------> MapWritten
 //!                                |<------------- HookPoint   only with such a step
 //!                                |-------------> HooksDone

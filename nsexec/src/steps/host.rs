@@ -108,6 +108,10 @@ pub fn keyring(name: &CStr, permissions: u32) -> Result<()> {
     let len = sys::cred::describe_key(keyring, &mut buffer).during(Op::Keyring)?;
     let description = buffer.get(..len).unwrap_or(&buffer);
     let present = key_permissions(description).ok_or(Fault::new(Op::Keyring, Errno::PROTO))?;
+    if present | permissions == present {
+        // It may be one that exists, and another user's.
+        return Ok(());
+    }
     sys::cred::set_key_permissions(keyring, present | permissions).during(Op::Keyring)
 }
 

@@ -51,7 +51,9 @@ fn open(container: &mut Container<'_>, path: &CStr) -> Result<Option<OwnedFd>> {
 /// An empty read-only directory: a tmpfs with room for nothing.
 pub fn empty_directory() -> Result<OwnedFd> {
     let context = kernel::fsopen(c"tmpfs").during(Op::Fsopen)?;
-    for (key, value) in [(c"nr_blocks", c"1"), (c"nr_inodes", c"2"), (c"mode", c"0755")] {
+    for (key, value) in
+        [(c"source", c"tmpfs"), (c"nr_blocks", c"1"), (c"nr_inodes", c"2"), (c"mode", c"0755")]
+    {
         kernel::fsconfig_string(&context, key, value).during(Op::Fsconfig)?;
     }
     kernel::fsconfig_create(&context).during(Op::FsCreate)?;

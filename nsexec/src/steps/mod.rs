@@ -1,6 +1,7 @@
 //! The steps that run in the container's process: one `match`, one line each. Grouped by what they change.
 
 mod console;
+mod copy_up;
 mod credentials;
 mod device;
 mod home;
@@ -39,6 +40,8 @@ pub struct Container<'a> {
     empty: Option<OwnedFd>,
     /// The container's null device.
     null: Option<OwnedFd>,
+    /// Whether the next file system starts as a copy of what it covers.
+    copy_up: bool,
     /// Where the program was found.
     program: Option<&'a CStr>,
     /// A working directory that only the container's user may enter.
@@ -69,6 +72,7 @@ impl<'a> Container<'a> {
             devpts: None,
             empty: None,
             null: None,
+            copy_up: false,
             program: None,
             workdir: None,
             registers: Registers::default(),
@@ -118,6 +122,13 @@ impl<'a> Container<'a> {
                     tree: mount::Change { set: tree_set, clear: tree_clear },
                 };
                 mount::bind(self, &place, &bind)
+            }
+            Step::Attach { target, tree, propagation, no_symlinks } => {
+                mount::attach(self, &mount::Place { target, propagation, no_symlinks }, tree)
+            }
+            Step::CopyUp {} => {
+                self.copy_up = true;
+                Ok(())
             }
             Step::SetAttributes { path, set, clear, recursive } => {
                 mount::set_attributes(self, path, mount::Change { set, clear }, recursive)

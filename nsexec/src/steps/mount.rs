@@ -1,6 +1,6 @@
 //! Mounts of the container. Each is made detached and attached to a target that was opened before.
 
-use super::Container;
+use super::{Container, copy_up};
 use crate::fault::{During, Fault, Result};
 use crate::inside::{self, Kind, Symlinks, Target};
 use crate::sys::file::{self, Open};
@@ -75,6 +75,10 @@ pub fn filesystem(container: &mut Container<'_>, place: &Place<'_>, new: &Filesy
     }
     kernel::fsconfig_create(&context).during(Op::FsCreate)?;
     let mount = kernel::fsmount(&context, new.attr_set).during(Op::Fsmount)?;
+    if core::mem::take(&mut container.copy_up) {
+        // Before it is attached: nobody sees half of it.
+        copy_up::copy(&target.fd, &mount).during(Op::Copy)?;
+    }
     place.attach(&mount, &target)?;
     keep(container, new, mount);
     Ok(())
@@ -126,6 +130,14 @@ pub fn bind(container: &mut Container<'_>, place: &Place<'_>, bind: &Bind<'_>) -
     place.attach(&tree, &target)
 }
 
+/// Attaches a detached mount that the runtime has made.
+pub fn attach(container: &mut Container<'_>, place: &Place<'_>, tree: u32) -> Result<()> {
+    let tree = file::take(tree).during(Op::OpenSource)?;
+    let directory = file::is_directory(&file::stat(&tree).during(Op::Statx)?);
+    let target = place.open(container, if directory { Kind::Directory(0o755) } else { Kind::File })?;
+    place.attach(&tree, &target)
+}
+
 /// Changes one mount. In a user namespace the kernel locks what the host has set (EPERM, mount_namespaces(7)): a
 /// flag that is then only asked to be cleared stays, as in runc, and those to be set are set.
 fn change_top(mount: &OwnedFd, change: Change) -> Result<()> {
@@ -166,8 +178,5 @@ pub fn set_attributes(
     if !recursive {
         return change_top(&mount, change);
     }
-    match kernel::set_attributes(&mount, true, change.set, change.clear) {
-        Err(errno) => Err(Fault::new(Op::SetAttributes, errno)),
-        Ok(()) => Ok(()),
-    }
+    kernel::set_attributes(&mount, true, change.set, change.clear).during(Op::SetAttributes)
 }

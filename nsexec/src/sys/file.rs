@@ -147,6 +147,56 @@ pub fn readlinkat(dir: impl AsFd, name: &CStr, buffer: &mut [u8]) -> Result<usiz
     rustix::fs::readlinkat_raw(dir, name, buffer)
 }
 
+/// `ssize_t getdents64(int fd, void *buf, size_t size)`: getdents(2). Calls `visit` with each name but "." and "..",
+/// until one of them fails.
+pub fn each_entry(dir: impl AsFd, mut visit: impl FnMut(&CStr) -> Result<()>) -> Result<()> {
+    let mut buffer = [const { core::mem::MaybeUninit::uninit() }; 2048];
+    let mut entries = rustix::fs::RawDir::new(dir, &mut buffer);
+    while let Some(entry) = entries.next() {
+        match entry?.file_name() {
+            name if name == c"." || name == c".." => {}
+            name => visit(name)?,
+        }
+    }
+    Ok(())
+}
+
+/// `off_t lseek(int fd, off_t offset, SEEK_DATA)` and SEEK_HOLE: the next part of a file that is not a hole, as its
+/// begin and end. ENXIO: there is none.
+pub fn next_data(file: impl AsFd, from: u64) -> Result<(u64, u64)> {
+    use rustix::fs::SeekFrom;
+    let begin = rustix::fs::seek(&file, SeekFrom::Data(from))?;
+    Ok((begin, rustix::fs::seek(&file, SeekFrom::Hole(begin))?))
+}
+
+/// `off_t lseek(int fd, off_t offset, SEEK_SET)`: lseek(2).
+pub fn seek(file: impl AsFd, position: u64) -> Result<()> {
+    rustix::fs::seek(file, rustix::fs::SeekFrom::Start(position)).map(drop)
+}
+
+/// `ssize_t sendfile(int out, int in, off_t *offset, size_t count)`: sendfile(2). Moves `offset` on.
+pub fn sendfile(to: impl AsFd, from: impl AsFd, offset: &mut u64, count: u64) -> Result<usize> {
+    rustix::fs::sendfile(to, from, Some(offset), usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+/// `int ftruncate(int fd, off_t length)`: truncate(2).
+pub fn ftruncate(file: impl AsFd, len: u64) -> Result<()> {
+    rustix::fs::ftruncate(file, len)
+}
+
+/// `int fchmod(int fd, mode_t mode)`: chmod(2).
+pub fn fchmod(file: impl AsFd, mode: u32) -> Result<()> {
+    rustix::fs::fchmod(file, Mode::from_raw_mode(mode))
+}
+
+/// `int futimens(int fd, const struct timespec times[2])`: the times of another file, utimensat(2).
+pub fn set_times(file: impl AsFd, of: &Statx) -> Result<()> {
+    use rustix::fs::{StatxTimestamp, Timespec, Timestamps};
+    let time = |time: &StatxTimestamp| Timespec { tv_sec: time.tv_sec, tv_nsec: i64::from(time.tv_nsec) };
+    let times = Timestamps { last_access: time(&of.stx_atime), last_modification: time(&of.stx_mtime) };
+    rustix::fs::futimens(file, &times)
+}
+
 /// `int fchownat(int dirfd, const char *path, uid_t owner, gid_t group, int flags)`: chown(2) of the fd itself, also
 /// of an O_PATH one. `u32::MAX` leaves one of them.
 pub fn chown(fd: impl AsFd, uid: u32, gid: u32) -> Result<()> {

@@ -13,17 +13,22 @@ fn anonymous(len: usize, flags: MapFlags) -> Result<*mut c_void> {
     }
 }
 
-/// A mapping of `len` zeroed bytes, of which only what is touched costs memory.
+/// A mapping of `len` zeroed bytes.
 pub fn bytes(len: usize) -> Result<&'static mut [u8]> {
     let start = anonymous(len, MapFlags::PRIVATE | MapFlags::NORESERVE)?;
-    // SAFETY: exactly this new mapping.
-    match unsafe { rustix::mm::madvise(start, len, Advice::LinuxNoHugepage) } {
-        // A kernel without huge pages does not know the advice. With them the first byte would cost 2 MiB.
-        Ok(()) | Err(Errno::INVAL) => {}
-        Err(errno) => return Err(errno),
-    }
     // SAFETY: `len` bytes, mapped, zeroed by the kernel, never unmapped, and known to nobody else.
     Ok(unsafe { core::slice::from_raw_parts_mut(start.cast(), len) })
+}
+
+/// The same for many bytes, of which only what is touched costs memory.
+pub fn sparse_bytes(len: usize) -> Result<&'static mut [u8]> {
+    let bytes = bytes(len)?;
+    // SAFETY: exactly this mapping; the advice does not change what it holds.
+    match unsafe { rustix::mm::madvise(bytes.as_mut_ptr().cast(), len, Advice::LinuxNoHugepage) } {
+        // A kernel without huge pages does not know the advice. With them the first byte would cost 2 MiB.
+        Ok(()) | Err(Errno::INVAL) => Ok(bytes),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// A NULL-terminated array of pointers to strings, as execve(2) takes it.

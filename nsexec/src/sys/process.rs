@@ -26,6 +26,7 @@ pub const NEWNET: u32 = 0x4000_0000;
 
 const CLONE_PIDFD: u64 = 0x1000;
 const CLONE_PARENT: u64 = 0x8000;
+const CLONE_PARENT_SETTID: u64 = 0x10_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 const SIGCHLD: u64 = 17;
 
@@ -57,20 +58,38 @@ struct CloneArgs {
 /// `long clone3(struct clone_args *args, size_t size)` with nothing shared: clone(2). 0 in the new process.
 fn clone3(args: &CloneArgs) -> Result<u32> {
     // SAFETY: without CLONE_VM the new process runs on a copy of this stack, as after fork(2), and this program has
-    // one thread. The kernel reads the structure, which the borrow keeps alive, and may write to `pidfd`.
+    // one thread. The kernel reads the structure, which the borrow keeps alive, and may write to `pidfd` and
+    // `parent_tid`.
     unsafe { call!(clone3, core::ptr::from_ref(args), size_of::<CloneArgs>()) }.map(|pid| pid as u32)
 }
 
+/// Which process a call came back in.
+pub enum Sibling {
+    /// In the one that called.
+    Old,
+    /// In the new one.
+    New {
+        /// Its pid in the PID namespace of the one that called.
+        pid: u32,
+    },
+}
+
 /// Makes the container's process: in new namespaces, in a cgroup, a child of this process's own parent (which also
-/// gets the signal that this process's end would give it). The new one's pid, or None in the new process.
-pub fn clone_sibling(namespaces: u32, cgroup: Option<BorrowedFd<'_>>) -> Result<Option<u32>> {
+/// gets the signal that this process's end would give it).
+pub fn clone_sibling(namespaces: u32, cgroup: Option<BorrowedFd<'_>>) -> Result<Sibling> {
     use rustix::fd::AsRawFd;
-    let mut args = CloneArgs { flags: u64::from(namespaces) | CLONE_PARENT, ..CloneArgs::default() };
+    // In memory that both processes share: the kernel writes it before the new one runs.
+    let pid = super::map::shared_number()?;
+    let flags = u64::from(namespaces) | CLONE_PARENT | CLONE_PARENT_SETTID;
+    let mut args = CloneArgs { flags, parent_tid: pid.as_ptr() as u64, ..CloneArgs::default() };
     if let Some(cgroup) = cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup.as_raw_fd() as u64;
     }
-    clone3(&args).map(|pid| (pid != 0).then_some(pid))
+    Ok(match clone3(&args)? {
+        0 => Sibling::New { pid: pid.load(core::sync::atomic::Ordering::Relaxed) },
+        _ => Sibling::Old,
+    })
 }
 
 /// A child process and its pidfd.
@@ -172,7 +191,13 @@ pub fn reset_signals() {
         // Refused for SIGKILL and SIGSTOP, whose action can't have been changed.
         // SAFETY: SIG_DFL installs no handler.
         let _ = unsafe {
-            call!(rt_sigaction, signal, core::ptr::from_ref(&default), core::ptr::null_mut::<Action>(), MASK_LEN)
+            call!(
+                rt_sigaction,
+                signal,
+                core::ptr::from_ref(&default),
+                core::ptr::null_mut::<Action>(),
+                MASK_LEN
+            )
         };
     }
 }

@@ -196,12 +196,8 @@ fn a_wrong_answer_is_a_failure() {
 
 #[test]
 fn a_failing_step_is_named_by_its_number() {
-    let outcome = Plan::new(&["true"]).with(StepBuf::Umask { mask: 0 }).with(crate::plan::filesystem(
-        "/tmp",
-        "nonexistent",
-        &[],
-    ));
-    let outcome = outcome.run();
+    let missing = crate::plan::filesystem("/tmp", "nonexistent", &[]);
+    let outcome = Plan::new(&["true"]).with(StepBuf::Umask { mask: 0 }).with(missing).pivot().run();
     let failure = outcome.failure().unwrap();
     // Clone, seven steps of every plan, umask.
     assert_eq!((failure.stage, failure.step, failure.op, failure.errno), (Stage::Setup, 10, Op::Fsopen, 19));

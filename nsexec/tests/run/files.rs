@@ -6,6 +6,7 @@ use nix::sched::{CloneFlags, unshare};
 use skeg_proto::Op;
 use skeg_proto::step::StepBuf;
 use std::fs;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 const RDONLY: u64 = 1;
@@ -128,6 +129,83 @@ fn tmpfs_takes_the_mode_of_what_it_covers() {
         *keep_mode = true;
     }
     assert_eq!(plan.with(step).pivot().run().stdout, "1751\n");
+}
+
+#[test]
+fn tmpfs_can_start_as_a_copy() {
+    let script = "cd /data; ls -l | grep -v total | sed 's/ [A-Z][a-z][a-z] .* / /'; cat deep/er/file; stat -c %b hole";
+    let plan = Plan::new(&["sh", "-c", script]);
+    fs::create_dir_all(plan.path("data/deep/er")).unwrap();
+    fs::write(plan.path("data/deep/er/file"), "text\n".repeat(3)).unwrap();
+    fs::write(plan.path("data/tool"), "").unwrap();
+    std::os::unix::fs::chown(plan.path("data/tool"), Some(7), Some(9)).unwrap();
+    fs::set_permissions(plan.path("data/tool"), fs::Permissions::from_mode(0o4750)).unwrap();
+    symlink("/etc/../etc", plan.path("data/link")).unwrap();
+    fs::File::create(plan.path("data/hole")).unwrap().set_len(1 << 40).unwrap();
+    nix::unistd::mkfifo(&plan.path("data/fifo"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    fs::set_permissions(plan.path("data/fifo"), fs::Permissions::from_mode(0o622)).unwrap();
+
+    let outcome =
+        plan.with(StepBuf::CopyUp {}).with(filesystem("/data", "tmpfs", &["size=64k"])).pivot().run();
+
+    let expected = [
+        "drwxr-xr-x    3 0        0               60 deep",
+        "prw--w--w-    1 0        0                0 fifo",
+        "-rw-r--r--    1 0        0        1099511627776 hole",
+        "lrwxrwxrwx    1 0        0               11 /etc/../etc",
+        "-rwsr-x---    1 7        9                0 tool",
+    ];
+    let mut lines = outcome.stdout.lines();
+    for line in expected {
+        assert_eq!(lines.next(), Some(line), "{outcome:?}");
+    }
+    assert_eq!(lines.collect::<Vec<_>>(), ["text", "text", "text", "0"], "{outcome:?}");
+}
+
+#[test]
+fn a_symlink_is_copied_and_not_followed() {
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("secret"), "secret").unwrap();
+    let plan = Plan::new(&["sh", "-c", "cat /data/link/secret"]);
+    fs::create_dir(plan.path("data")).unwrap();
+    symlink(outside.path(), plan.path("data/link")).unwrap();
+    let plan = plan.with(StepBuf::CopyUp {}).with(filesystem("/data", "tmpfs", &[])).pivot();
+    assert_eq!(plan.run().stdout, "");
+}
+
+#[test]
+fn only_the_next_file_system_is_a_copy() {
+    let plan = Plan::new(&["sh", "-c", "ls /etc /data"]);
+    fs::create_dir(plan.path("data")).unwrap();
+    fs::write(plan.path("data/file"), "").unwrap();
+    fs::write(plan.path("etc/file"), "").unwrap();
+    let plan = plan
+        .with(StepBuf::CopyUp {})
+        .with(filesystem("/data", "tmpfs", &[]))
+        .with(filesystem("/etc", "tmpfs", &[]))
+        .pivot();
+    assert_eq!(plan.run().stdout, "/data:\nfile\n\n/etc:\n");
+}
+
+#[test]
+fn a_mount_of_the_runtimes_is_attached() {
+    let source = tempfile::tempdir().unwrap();
+    fs::write(source.path().join("file"), "hello\n").unwrap();
+    let path = std::ffi::CString::new(source.path().to_str().unwrap()).unwrap();
+    // OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC
+    let flags = 1 | nix::libc::O_CLOEXEC;
+    // SAFETY: the kernel reads a NUL-terminated string.
+    let tree =
+        unsafe { nix::libc::syscall(nix::libc::SYS_open_tree, nix::libc::AT_FDCWD, path.as_ptr(), flags) };
+    assert!(tree >= 0);
+    // SAFETY: new, and nobody else's.
+    let tree = unsafe { OwnedFd::from_raw_fd(tree as i32) };
+    let attach = StepBuf::Attach { target: c("/data"), tree: 9, propagation: Vec::new(), no_symlinks: false };
+    let plan = Plan::new(&["cat", "/data/file"]).in_new(NEWUSER);
+    fs::create_dir(plan.path("data")).unwrap();
+    let plan = plan.with(attach).pivot();
+    let outcome = crate::harness::run(&plan.bytes(), &[(tree.as_raw_fd(), 9)]);
+    assert_eq!(outcome.stdout, "hello\n", "{outcome:?}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What nsexec does with a stream that is none.
 
 use crate::harness::{self, Outcome};
-use crate::plan::Plan;
+use crate::plan::{Plan, c};
 use skeg_proto::frame::DecodeError;
+use skeg_proto::step::StepBuf;
 use skeg_proto::{MAX_STREAM, Op, Stage};
 
 fn assert_refused(outcome: &Outcome, error: DecodeError) {
@@ -48,6 +49,48 @@ fn bytes_after_the_end_are_refused() {
 #[test]
 fn a_stream_that_is_too_long_is_refused() {
     assert_refused(&harness::run(&vec![0; MAX_STREAM + 1], &[]), DecodeError::TooLong);
+}
+
+#[test]
+fn a_program_without_arguments_is_refused() {
+    let mut plan = Plan::new(&["true"]).pivot();
+    plan.setup.remove(3);
+    assert_refused(&plan.run(), DecodeError::Order);
+}
+
+#[test]
+fn a_program_that_is_not_looked_for_is_refused() {
+    let plan = Plan::new(&["true"]).with(StepBuf::Pivot {});
+    assert_refused(&plan.run(), DecodeError::Order);
+}
+
+#[test]
+fn a_hook_without_its_registers_is_refused() {
+    let plan = Plan::new(&["true"]).pivot();
+    let plan = plan.before_exec(StepBuf::Hook { path: c("/bin/true"), timeout: 0, pid_at: 0 });
+    assert_refused(&plan.run(), DecodeError::Order);
+}
+
+#[test]
+fn a_pid_outside_of_the_state_is_refused() {
+    let plan = Plan::new(&["true"])
+        .pivot()
+        .before_exec(StepBuf::HookArgs { args: Vec::new(), flags: 0 })
+        .before_exec(StepBuf::HookEnv { vars: Vec::new(), flags: 0 })
+        .before_exec(StepBuf::Hook { path: c("/bin/true"), timeout: 0, pid_at: 1 });
+    assert_refused(&plan.run(), DecodeError::BadValue);
+}
+
+#[test]
+fn half_an_instruction_is_no_filter() {
+    let plan = Plan::new(&["true"]).pivot();
+    let plan = plan.before_exec(StepBuf::Seccomp { filter: vec![0; 12], flags: 0 });
+    assert_refused(&plan.run(), DecodeError::BadValue);
+}
+
+#[test]
+fn flags_that_are_no_namespaces_are_refused() {
+    assert_refused(&Plan::new(&["true"]).in_new(0x100).pivot().run(), DecodeError::BadValue);
 }
 
 #[test]

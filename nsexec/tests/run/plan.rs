@@ -163,7 +163,7 @@ fn rootfs() -> TempDir {
     fs::copy("/bin/busybox", root.path().join("bin/busybox")).expect("busybox-static is installed");
     for applet in [
         "sh", "true", "false", "hostname", "cat", "id", "ls", "mount", "stat", "echo", "pwd", "env", "grep",
-        "wc", "sleep", "tty", "stty", "uname", "ip",
+        "wc", "sleep", "tty", "stty", "uname", "ip", "sed",
     ] {
         symlink("busybox", root.path().join("bin").join(applet)).unwrap();
     }

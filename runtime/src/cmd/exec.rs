@@ -3,9 +3,9 @@
 use super::{absolute, store};
 use crate::cli::Global;
 use crate::cli::command::Exec;
+use crate::cli::user::User;
 use crate::config;
 use crate::lifecycle::exec::{Request, container_process, exec};
-use crate::cli::user::User;
 use anyhow::{anyhow, bail};
 use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities, Process};
 use std::path::Path;

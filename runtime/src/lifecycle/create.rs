@@ -169,10 +169,20 @@ impl Conversation<'_> {
         if self.plan.join == CgroupJoin::Write {
             cgroup.join(self.stage.first_pid())?;
         }
-        log::debug!("nsexec container setup: pid {}, a plan of {} bytes", self.stage.first_pid(), bytes.len());
-        self.stage.send_plan(bytes)?;
-        // While nsexec waits for the kernel to make namespaces.
-        cgroup.apply(&resources(self.spec))?;
+        log::debug!(
+            "nsexec container setup: pid {}, a plan of {} bytes",
+            self.stage.first_pid(),
+            bytes.len()
+        );
+        if state.cgroup.is_v2() {
+            self.stage.send_plan(bytes)?;
+            // While nsexec waits for the kernel to make namespaces.
+            cgroup.apply(&resources(self.spec))?;
+        } else {
+            // v1 can't change its device rules in one step: in between, nsexec could not make device nodes.
+            cgroup.apply(&resources(self.spec))?;
+            self.stage.send_plan(bytes)?;
+        }
         let mut master = None;
         while let Some(said) = self.stage.listen()? {
             match said.message {

@@ -65,7 +65,11 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     let filter = filter_file::load(&directory)?;
 
     let facts = Facts::gather(Some(state.rootless), Layout::None);
-    crate::config::check_process(&request.process, std::path::Path::new("process.json"), facts.config_context())?;
+    crate::config::check_process(
+        &request.process,
+        std::path::Path::new("process.json"),
+        facts.config_context(),
+    )?;
     let cgroup = Cgroup::new(state.cgroup.clone()).sub(&request.cgroups)?;
     let options = ExecOptions {
         id: state.id.clone(),

@@ -29,7 +29,7 @@ impl Builder {
     pub(super) fn devices(&mut self, spec: &Spec, creation: &Creation) -> Result<(), Error> {
         let configured = spec.linux().as_ref().and_then(|l| l.devices().as_deref()).unwrap_or_default();
         // Without a mount namespace of its own, /dev is a directory of somebody else's.
-        if is_bound(spec, "/dev") || !creation.is_new(NamespaceType::Mount) {
+        if is_bound(spec, "/dev") || !creation.is_own(NamespaceType::Mount) {
             return Ok(());
         }
         for (name, major, minor) in DEFAULT_DEVICES {

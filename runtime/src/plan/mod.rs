@@ -13,6 +13,7 @@ pub mod print;
 mod process;
 mod root;
 mod text;
+mod words;
 
 pub use error::Error;
 pub use exec::{ExecOptions, compile_exec};

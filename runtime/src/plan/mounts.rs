@@ -31,7 +31,10 @@ impl Builder {
     ) -> Result<(), Error> {
         for (index, mount) in spec.mounts().iter().flatten().enumerate() {
             if !creation.is_own(NamespaceType::Mount) {
-                return Err(Error::invalid(format!("mounts[{index}]"), "needs a mount namespace in linux.namespaces"));
+                return Err(Error::invalid(
+                    format!("mounts[{index}]"),
+                    "needs a mount namespace in linux.namespaces",
+                ));
             }
             let entry = Entry::new(index, mount);
             match entry.fstype {

@@ -1,21 +1,19 @@
 //! A plan for people and for programs: `skeg plan`.
 
 use super::Plan;
+use super::words::words;
 use serde_json::{Map, Value as Json, json};
 use skeg_proto::field::Value;
 use std::fmt::Write;
 
-/// One numbered step a line, in words.
+/// One numbered step a line, in words; behind it the place in config.json.
 pub fn text(plan: &Plan) -> String {
     let mut out = String::new();
     for (name, value) in init_fields(plan) {
         let _ = writeln!(out, "     {name}: {value}");
     }
     for (number, planned) in (1..).zip(&plan.steps) {
-        let fields: Vec<_> =
-            planned.step.fields().iter().map(|(name, value)| format!("{name}={}", show(value))).collect();
-        let _ =
-            writeln!(out, "{number:4} {} {}  # {}", planned.step.name(), fields.join(" "), planned.origin);
+        let _ = writeln!(out, "{number:4} {:<72} # {}", words(&planned.step), planned.origin);
     }
     out
 }
@@ -60,18 +58,6 @@ fn init_fields(plan: &Plan) -> Vec<(&'static str, String)> {
     .into_iter()
     .flatten()
     .collect()
-}
-
-fn show(value: &Value) -> String {
-    match value {
-        Value::Number(number) if *number > 9 => format!("{number:#x}"),
-        Value::Number(number) => number.to_string(),
-        Value::Bool(value) => value.to_string(),
-        Value::Text(text) => format!("{text:?}"),
-        Value::List(list) => format!("{list:?}"),
-        Value::Numbers(list) => format!("{list:?}"),
-        Value::Bytes(bytes) => format!("<{} bytes>", bytes.len()),
-    }
 }
 
 fn to_json(value: &Value) -> Json {

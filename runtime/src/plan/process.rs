@@ -136,10 +136,7 @@ impl Builder {
         let own_userns = creation.is_own(NamespaceType::User);
         // In a user namespace of its own the process has every capability; elsewhere only what we have.
         let grantable = if own_userns { u64::MAX } else { facts.permitted };
-        // Where the namespace's creator had no right over groups, the kernel denies setgroups(2).
-        let groups_allowed =
-            !(facts.rootless && creation.is_new(NamespaceType::User) && facts.newgidmap.is_none());
-        self.confine(process, filter, grantable, groups_allowed)
+        self.confine(process, filter, grantable, creation.groups_allowed(spec, facts))
     }
 
     /// The same for `exec`.

@@ -19,10 +19,6 @@ impl Builder {
             self.push(StepBuf::Chroot { path }, place(root.path()));
             return Ok(());
         }
-        if !creation.is_new(NamespaceType::Mount) {
-            // A namespace that is joined brings its root along.
-            return Ok(());
-        }
         let flags = rootfs_propagation(spec)?.unwrap_or((MS_SLAVE | MS_REC) as u32);
         let path = c_string(options.bundle.join(root.path()), "root.path")?;
         self.push(StepBuf::Propagation { flags }, "linux.rootfsPropagation");
@@ -36,7 +32,7 @@ impl Builder {
 
     /// Makes the rootfs "/". What the config asks of its propagation holds from here on.
     pub(super) fn pivot(&mut self, spec: &Spec, options: &Options, creation: &Creation) -> Result<(), Error> {
-        if !creation.is_new(NamespaceType::Mount) {
+        if !creation.is_own(NamespaceType::Mount) {
             return Ok(());
         }
         let step = if options.no_pivot { StepBuf::MoveRoot {} } else { StepBuf::Pivot {} };
