@@ -88,7 +88,7 @@ fn features_are_json_with_what_callers_read() {
     for namespace in ["pid", "network", "mount", "ipc", "uts", "user", "cgroup"] {
         assert!(list("/linux/namespaces").contains(&json!(namespace)), "{namespace}: {features}");
     }
-    for option in ["rro", "rbind", "nosuid"] {
+    for option in ["rro", "rbind", "nosuid", "tmpcopyup"] {
         assert!(list("/mountOptions").contains(&json!(option)), "{option}: {features}");
     }
     for hook in ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"] {

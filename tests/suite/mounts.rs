@@ -199,7 +199,6 @@ fn tmpfs_takes_its_options() {
 }
 
 #[test]
-#[ignore = "#3"]
 fn tmpfs_can_copy_up_what_it_covers() {
     need_root!();
     let container = Bundle::seeing(&["read:/data/kept", "statfs:/data"]);

@@ -132,6 +132,7 @@ pub fn bind(source: &Path, target: &str) -> StepBuf {
         tree_clear: 0,
         propagation: Vec::new(),
         no_symlinks: false,
+        procfs: false,
     }
 }
 

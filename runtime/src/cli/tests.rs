@@ -233,7 +233,7 @@ fn exec_takes_runc_s_flags() {
         pid_file: path("/b/e.pid"),
         console_socket: path("/s"),
         env: vec!["A=1".to_owned(), "B=2,3".to_owned()],
-        user: Some(User { uid: 1000, gid: Some(100) }),
+        user: Some("1000:100".to_owned()),
         additional_gids: vec![5, 6],
         cap: vec!["CAP_KILL".to_owned(), "CAP_CHOWN".to_owned()],
         cgroup: vec!["cpu:/a".to_owned()],

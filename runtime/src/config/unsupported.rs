@@ -10,8 +10,8 @@ use super::path::{At, ROOT, quote};
 
 /// Mount options, refused wherever they stand and absent from `features`. The last three are crun's, and to hand them
 /// to a file system, or to ignore them on a bind mount, would be wrong in a way that nobody notices.
-pub(super) const MOUNT_OPTIONS: [&str; 7] =
-    ["idmap", "remount", "ridmap", "tmpcopyup", "copy-symlink", "dest-nofollow", "src-nofollow"];
+pub(super) const MOUNT_OPTIONS: [&str; 6] =
+    ["idmap", "remount", "ridmap", "copy-symlink", "dest-nofollow", "src-nofollow"];
 
 /// A JSON path, and whether a `T` uses it.
 type Row<T> = (&'static [&'static str], fn(&T) -> bool);

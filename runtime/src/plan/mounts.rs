@@ -64,6 +64,9 @@ impl Builder {
             no_symlinks: entry.no_symlinks(),
             keep_mode,
         };
+        if options.tmpcopyup {
+            self.push(StepBuf::CopyUp {}, entry.origin.clone());
+        }
         self.push(step, entry.origin.clone());
         Ok(())
     }

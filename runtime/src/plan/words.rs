@@ -31,6 +31,8 @@ pub(super) fn words(step: &StepBuf) -> String {
             let bind = if *recursive { "rbind" } else { "bind" };
             format!("{bind} {} on {}{}", text(source), text(target), list(options))
         }
+        StepBuf::Attach { target, .. } => format!("attach a mount that skeg has made on {}", text(target)),
+        StepBuf::CopyUp {} => "the next mount starts as a copy of what it covers".to_owned(),
         StepBuf::Device { path, mode, major, minor, uid, gid } => {
             let kind = match mode & libc::S_IFMT {
                 libc::S_IFBLK => "b",
