@@ -15,6 +15,8 @@ pub mod leftovers;
 pub mod process;
 #[path = "harness/pty.rs"]
 pub mod pty;
+#[path = "harness/rootfs.rs"]
+mod rootfs;
 #[path = "harness/sys.rs"]
 pub mod sys;
 

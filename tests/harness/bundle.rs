@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::ffi::OsStr;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::chown;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,11 +12,7 @@ use std::{fs, panic, process, thread};
 use serde_json::Value;
 
 use crate::process::{Invocation, LIMIT, Lines, Output, Running, wait_for_end};
-use crate::{config, host, leftovers, sys};
-
-/// The applets of busybox that the tests use.
-const APPLETS: [&str; 12] =
-    ["sh", "true", "false", "echo", "cat", "ls", "id", "sleep", "mount", "env", "ps", "mkdir"];
+use crate::{config, host, leftovers, rootfs, sys};
 
 /// A bundle in a directory of its own. Dropping it deletes the container and demands that nothing is left.
 pub struct Bundle {
@@ -48,7 +44,7 @@ impl Bundle {
             inits: RefCell::default(),
         };
         fs::create_dir(&bundle.directory).expect("a directory in /tmp");
-        make_root(&bundle.rootfs());
+        rootfs::make(&bundle.rootfs());
         bundle.write_config();
         bundle
     }
@@ -395,34 +391,4 @@ impl Drop for Bundle {
         assert!(left.is_empty(), "left behind after delete --force:\n{}", left.join("\n"));
         removed.expect("the bundle can be removed");
     }
-}
-
-/// The probe and busybox, as hard links, so that a root costs no copying.
-fn make_root(root: &Path) {
-    for directory in ["bin", "etc", "tmp"] {
-        fs::create_dir_all(root.join(directory)).expect("a root filesystem");
-    }
-    fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777)).expect("chmod");
-    link_or_copy(&host::probe(), &root.join("probe"));
-    link_or_copy(&busybox(), &root.join("bin/busybox"));
-    for applet in APPLETS {
-        symlink("busybox", root.join("bin").join(applet)).expect("symlink");
-    }
-}
-
-fn link_or_copy(from: &Path, to: &Path) {
-    if fs::hard_link(from, to).is_err() {
-        fs::copy(from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
-    }
-}
-
-/// A copy of the host's busybox beside the probe: a link to the host's own would let a container change it.
-fn busybox() -> PathBuf {
-    let copy = host::probe().with_file_name("busybox");
-    if !copy.exists() {
-        let fresh = copy.with_extension(process::id().to_string());
-        fs::copy("/bin/busybox", &fresh).expect("busybox-static is installed");
-        fs::rename(&fresh, &copy).expect("rename");
-    }
-    copy
 }
