@@ -92,6 +92,7 @@ impl Drop for HostTerminal {
 /// Copies bytes between the standard streams and a pty's master, never blocking on either side.
 pub struct Relay {
     master: OwnedFd,
+    stdin: std::io::Stdin,
     to_container: VecDeque<u8>,
     stdin_open: bool,
     master_open: bool,
@@ -103,7 +104,13 @@ impl Relay {
     /// Takes over the master.
     pub fn new(master: OwnedFd) -> Result<Self, Error> {
         fcntl(&master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(terminal("set up the pty's master"))?;
-        Ok(Self { master, to_container: VecDeque::new(), stdin_open: true, master_open: true })
+        Ok(Self {
+            master,
+            stdin: std::io::stdin(),
+            to_container: VecDeque::new(),
+            stdin_open: true,
+            master_open: true,
+        })
     }
 
     /// The master.
@@ -121,7 +128,7 @@ impl Relay {
         }
         // No more is read than the container takes.
         let input = if self.stdin_open && !pending { PollFlags::POLLIN } else { PollFlags::empty() };
-        [(self.master.as_fd(), master), (stdin_fd(), input)]
+        [(self.master.as_fd(), master), (self.stdin.as_fd(), input)]
     }
 
     /// Copies what there is.
@@ -142,7 +149,7 @@ impl Relay {
 
     fn read_stdin(&mut self) {
         let mut chunk = [0; CHUNK];
-        match read(stdin_fd(), &mut chunk) {
+        match read(&self.stdin, &mut chunk) {
             Ok(0) => self.stdin_open = false,
             Ok(length) => self.to_container.extend(chunk.iter().take(length)),
             Err(Errno::EAGAIN | Errno::EINTR) => {}
@@ -178,14 +185,6 @@ impl Relay {
                 false
             }
         }
-    }
-}
-
-fn stdin_fd() -> BorrowedFd<'static> {
-    // SAFETY: fd 0 is never closed by us.
-    #[allow(unsafe_code)]
-    unsafe {
-        BorrowedFd::borrow_raw(0)
     }
 }
 

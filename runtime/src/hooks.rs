@@ -76,7 +76,7 @@ pub fn run_all(hooks: &[Hook], name: &'static str, state: &str) {
 }
 
 fn run_one(hook: &Hook, state: &str) -> Result<(), String> {
-    let output = scratch().map_err(|errno| words(errno))?;
+    let output = scratch().map_err(words)?;
     let copy = || output.try_clone().map(Stdio::from).map_err(|error| io_words(&error));
     let mut child = command(hook)
         .stdin(Stdio::piped())

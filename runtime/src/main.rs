@@ -13,8 +13,7 @@ use std::io::Write as _;
 use std::{env, io};
 
 /// Called by the C library's start-up code, which has also handed the arguments to `std::env`.
-// SAFETY: the one `main` of this program, with C's signature.
-#[unsafe(no_mangle)]
+#[unsafe(no_mangle)] // The one `main` of this program, with C's signature.
 pub extern "C" fn main(_argc: c_int, _argv: *const *const c_char) -> c_int {
     // A hook that doesn't read its standard input must not end us.
     if let Err(error) = skeg::signals::ignore_sigpipe() {

@@ -4,8 +4,11 @@
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::io::IoSliceMut;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// memfd_create(2) with sealing allowed, executable.
 ///
@@ -78,13 +81,32 @@ pub fn become_subreaper() -> Result<(), Errno> {
     Errno::result(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }).map(drop)
 }
 
-/// The pid namespace's pid of a socket's peer and the like are not needed here: fds received by SCM_RIGHTS are owned.
-///
-/// # Safety
-/// `fd` is open and nobody else owns it.
-pub unsafe fn own_fd(fd: i32) -> OwnedFd {
-    // SAFETY: the caller's promise.
-    unsafe { OwnedFd::from_raw_fd(fd) }
+/// recvmsg(2) of one frame, with the fd that may come along (SCM_RIGHTS). Returns the frame's length; 0 at the end.
+pub fn receive(socket: BorrowedFd<'_>, frame: &mut [u8]) -> Result<(usize, Option<OwnedFd>), Errno> {
+    let mut control = nix::cmsg_space!(RawFd);
+    let mut parts = [IoSliceMut::new(frame)];
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags)?;
+    let fd = message.cmsgs()?.find_map(|part| match part {
+        ControlMessageOwned::ScmRights(fds) => fds.first().copied(),
+        _ => None,
+    });
+    // SAFETY: the kernel has just installed it for this message; there is room for one only.
+    Ok((message.bytes, fd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })))
+}
+
+/// fcntl(2) with F_DUPFD_CLOEXEC: a copy of the fd, with a number of at least `lowest`.
+pub fn duplicate_above(fd: BorrowedFd<'_>, lowest: i32) -> Result<OwnedFd, Errno> {
+    let copy = nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(lowest))?;
+    // SAFETY: fcntl has just made it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// sigaction(2): SIGPIPE is ignored.
+pub fn ignore_sigpipe() -> Result<(), Errno> {
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    // SAFETY: no handler is installed.
+    unsafe { sigaction(Signal::SIGPIPE, &ignore).map(drop) }
 }
 
 /// TIOCGWINSZ and TIOCSWINSZ: gives the terminal `to` the size of `from`.

@@ -134,10 +134,21 @@ fn value(u: &mut Unstructured<'_>, kind: Type) -> Result<Vec<u8>> {
     })
 }
 
+/// Some of the types, each once, each with a path.
+fn ns_paths(u: &mut Unstructured<'_>) -> Result<Option<CString>> {
+    let mut entries = Vec::new();
+    for name in skeg_proto::init::NS_NAMES {
+        if u.arbitrary()? {
+            entries.push(format!("{name}:/proc/{}/ns/{name}", u.int_in_range(1..=99_999)?));
+        }
+    }
+    Ok(CString::new(entries.join(",")).ok().filter(|list| !list.is_empty()))
+}
+
 fn init(u: &mut Unstructured<'_>) -> Result<InitBuf> {
     Ok(InitBuf {
         clone_flags: u.arbitrary()?,
-        ns_paths: optional(u)?,
+        ns_paths: ns_paths(u)?,
         uid_map: optional(u)?,
         gid_map: optional(u)?,
         setgroups: u.arbitrary()?,

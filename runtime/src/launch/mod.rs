@@ -8,15 +8,14 @@ pub use explain::explain;
 pub use idmap::write_maps;
 
 use crate::plan::{FdRole, Plan};
-use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, send};
+use nix::sys::socket::{MsgFlags, send};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use skeg_proto::sync::{FRAME_LEN, ToNsexec, ToRuntime};
 use std::fs::File;
-use std::io::{IoSliceMut, Write};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// Why a container's process could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -98,12 +97,9 @@ impl Stage {
     /// The next message; None at the end of the conversation.
     pub fn listen(&mut self) -> Result<Option<Said>, Error> {
         let mut frame = [0; FRAME_LEN];
-        let mut control = cmsg_space!(RawFd);
         let (length, fd) = loop {
-            let mut parts = [IoSliceMut::new(&mut frame)];
-            let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-            match recvmsg::<()>(self.sync.as_raw_fd(), &mut parts, Some(&mut control), flags) {
-                Ok(message) => break (message.bytes, received_fd(&message)),
+            match crate::sys::receive(self.sync.as_fd(), &mut frame) {
+                Ok(received) => break received,
                 Err(Errno::EINTR) => {}
                 // The other end died with unread data of ours in its queue.
                 Err(Errno::ECONNRESET) => break (0, None),
@@ -171,16 +167,4 @@ fn wait(pid: Pid) -> Option<String> {
             _ => None,
         };
     }
-}
-
-/// The first fd of a message; nsexec sends one at most.
-fn received_fd(message: &nix::sys::socket::RecvMsg<'_, '_, ()>) -> Option<OwnedFd> {
-    let mut fds = message.cmsgs().ok()?.filter_map(|control| match control {
-        ControlMessageOwned::ScmRights(fds) => Some(fds),
-        _ => None,
-    });
-    let fd = fds.next()?.first().copied()?;
-    // SAFETY: the kernel just installed it for this message.
-    #[allow(unsafe_code)]
-    Some(unsafe { crate::sys::own_fd(fd) })
 }

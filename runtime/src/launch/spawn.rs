@@ -10,7 +10,7 @@ use nix::unistd::{Pid, pipe2};
 use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// The stage that enters the container, built by build.rs.
 static NSEXEC: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/nsexec"));
@@ -48,10 +48,7 @@ fn sealed_program() -> Result<OwnedFd, Error> {
 
 fn copy_above(fd: BorrowedFd<'_>, lowest: u32) -> Result<OwnedFd, Error> {
     let lowest = i32::try_from(lowest).unwrap_or(i32::MAX);
-    let copy = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(lowest)).map_err(syscall("copy a file descriptor"))?;
-    // SAFETY: fcntl has just made it.
-    #[allow(unsafe_code)]
-    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+    crate::sys::duplicate_above(fd, lowest).map_err(syscall("copy a file descriptor"))
 }
 
 /// Nothing is blocked: what the caller, or we, block is not the container's. (nsexec itself resets what is ignored: the

@@ -194,7 +194,7 @@ impl Builder {
 
     fn credentials(&mut self, process: &Process, grantable: u64, setgroups: bool) {
         let caps = process.capabilities().as_ref();
-        let mask = |set: Option<&Capabilities>| set.map_or(0, |s| capability_mask(s)) & grantable;
+        let mask = |set: Option<&Capabilities>| set.map_or(0, capability_mask) & grantable;
         let permitted = mask(caps.and_then(|c| c.permitted().as_ref()));
         let step = StepBuf::Credentials {
             uid: process.user().uid(),
