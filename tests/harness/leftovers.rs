@@ -5,6 +5,9 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Instant;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::process::LIMIT;
 use crate::{host, sys};
 
@@ -79,12 +82,26 @@ fn mounts(id: &str) -> Vec<String> {
 }
 
 /// Removes cgroups that a failed test left, so that the next is not disturbed; and those that a caller keeps.
+///
+/// What still runs in them was started by a test, and a runtime that has lost its state no longer ends it.
 pub fn remove_cgroups(id: &str) {
+    end_all_in(id);
     for line in cgroups(id).iter().rev() {
         if let Some(path) = line.strip_prefix("cgroup ") {
             remove_cgroup(Path::new(path));
         }
     }
+}
+
+fn end_all_in(id: &str) {
+    let found = having(id, &["cgroup"]);
+    let pids = found.iter().filter_map(|line| line.strip_prefix("process ")?.split(':').next()?.parse().ok());
+    for pid in pids {
+        // It may end by itself meanwhile.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        wait_reaping_others(pid);
+    }
+    reap_all_ended();
 }
 
 fn remove_cgroup(path: &Path) {

@@ -51,14 +51,17 @@ fn many_runs_at_once_on_a_busy_machine_leave_nothing() {
     need_root!();
     let _busy = [busy(), busy()];
     let containers: Vec<Bundle> = (0..AT_ONCE).map(|_| Bundle::new().args(&["true"])).collect();
-    thread::scope(|scope| {
-        for container in containers {
-            scope.spawn(move || {
-                run_many(&container, EACH);
-                container.nothing_left();
-            });
-        }
+    let threads = containers.into_iter().map(|container| {
+        thread::spawn(move || {
+            run_many(&container, EACH);
+            container.nothing_left();
+            container
+        })
     });
+    let threads: Vec<_> = threads.collect();
+    // Not dropped before all are done: that reaps every child of this process that has ended.
+    let containers: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
+    assert!(containers.iter().all(Result::is_ok), "a thread has failed");
     if host::maker() == host::Maker::Skeg {
         assert_eq!(memfds(), 0);
     }
