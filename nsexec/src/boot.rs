@@ -46,7 +46,7 @@ fn run(pipe: u32, sync: &Sync) -> Run {
     // What the caller of the runtime ignores, the container's program must not.
     sys::process::reset_signals();
     // Before any namespace is joined or made: it needs the host's privileges, and the host's /proc.
-    let offsets = host(&stream)?;
+    let offsets = host(&stream, sync)?;
     // Before the clone: setns(2) of a PID namespace means the children only.
     let joined = join(&stream)?;
     // The container's process is made, and this one leaves.
@@ -90,6 +90,8 @@ fn container(stream: &Stream<'_>, sync: &Sync, map: bool, joined: bool) -> Run {
         namespaces::map_users(sync, &stream.init, joined).at(Stage::UserMap, 0)?;
     }
     namespaces::unshare_rest(stream.init.clone_flags).at(Stage::Unshare, 0)?;
+    // What is made from here on has the modes that were asked for, whatever umask the caller had.
+    sys::process::umask(0);
     // The steps up to READY build the container; those after it turn this process into the container's program.
     let mut container = Container::new(sync);
     let mut stage = Stage::Setup;
@@ -108,17 +110,30 @@ fn before_clone((_, step): &(u32, Step<'_>)) -> bool {
 }
 
 /// What needs the host's privileges and the host's /proc.
-fn host<'a>(stream: &Stream<'a>) -> Result<Option<TimeOffsets<'a>>, Failure> {
+fn host<'a>(stream: &Stream<'a>, sync: &Sync) -> Result<Option<TimeOffsets<'a>>, Failure> {
     if let Some(score) = stream.init.oom_score_adj {
         // While this process is dumpable: afterwards the file belongs to root, and the user may not write it.
         set_oom_score(score).at(Stage::Host, 0)?;
     }
     for (number, step) in stream.steps().take_while(before_clone) {
-        if let Step::RaiseLimit { resource, hard } = step {
-            steps::raise_limit(resource, hard).at(Stage::Host, number)?;
+        match step {
+            Step::Fds { first, count } => receive_fds(sync, first, count).at(Stage::Host, number)?,
+            Step::RaiseLimit { resource, hard } => {
+                steps::raise_limit(resource, hard).at(Stage::Host, number)?;
+            }
+            _ => {}
         }
     }
     TimeOffsets::open(&stream.init).at(Stage::Host, 0)
+}
+
+/// Puts what the runtime sends where the plan says that it is.
+fn receive_fds(sync: &Sync, first: u32, count: u32) -> crate::fault::Result<()> {
+    for number in (first..).take(count as usize) {
+        let fd = sync.expect_fd()?;
+        sys::file::place(fd, number).during(Op::Open)?;
+    }
+    Ok(())
 }
 
 fn set_oom_score(score: &CStr) -> crate::fault::Result<()> {

@@ -163,11 +163,11 @@ fn longest_existing(root: BorrowedFd<'_>, path: &Path, symlinks: Symlinks) -> Re
     }
 }
 
-/// Makes one component and opens what was made. The mode is what was asked for, whatever umask the caller had.
+/// Makes one component and opens what was made. The mode is what was asked for: the umask is 0 while the container is built.
 fn make(dir: &OwnedFd, name: &CStr, kind: Kind) -> sys::Result<OwnedFd> {
     match kind {
         Kind::Directory(mode) => {
-            exactly(|| file::mkdirat(dir, name, mode))?;
+            file::mkdirat(dir, name, mode)?;
             let flags = Open::PATH | Open::DIRECTORY | Open::NOFOLLOW;
             match file::openat(dir, name, flags, 0) {
                 // Somebody put a symlink in its place: look again.
@@ -177,17 +177,9 @@ fn make(dir: &OwnedFd, name: &CStr, kind: Kind) -> sys::Result<OwnedFd> {
         }
         Kind::File => {
             let flags = Open::CREATE | Open::EXCL | Open::NOFOLLOW | Open::WRONLY;
-            exactly(|| file::openat(dir, name, flags, 0o644))
+            file::openat(dir, name, flags, 0o644)
         }
     }
-}
-
-/// Runs what makes a file with a umask of 0.
-pub fn exactly<T>(make: impl FnOnce() -> T) -> T {
-    let umask = sys::process::umask(0);
-    let made = make();
-    sys::process::umask(umask);
-    made
 }
 
 /// The component that could neither be opened nor made: a symlink to nothing, or made by somebody just now.

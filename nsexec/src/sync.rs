@@ -1,7 +1,7 @@
 //! nsexec's end of the conversation with the runtime (`skeg_proto::sync`).
 
 use crate::fault::{During, Fault, Result};
-use crate::sys::{self, BorrowedFd, Errno};
+use crate::sys::{self, BorrowedFd, Errno, OwnedFd};
 use core::cell::Cell;
 use skeg_proto::Op;
 use skeg_proto::sync::{FRAME_LEN, ToNsexec, ToRuntime};
@@ -36,17 +36,31 @@ impl Sync {
     /// Waits for the runtime to say this, and nothing else. Where the runtime is gone there is nobody to report to and
     /// nothing to go on for: it ends the process.
     pub fn expect(&self, wanted: ToNsexec) -> Result<()> {
+        self.hear(wanted, |socket, bytes| Ok((sys::socket::receive(socket, bytes)?, None))).map(drop)
+    }
+
+    /// Waits for the runtime to send a descriptor.
+    pub fn expect_fd(&self) -> Result<OwnedFd> {
+        let fd = self.hear(ToNsexec::Fd, |socket, bytes| sys::socket::receive_fd(socket, bytes))?;
+        fd.ok_or(Fault::new(Op::Peer, Errno::BADF))
+    }
+
+    fn hear(
+        &self,
+        wanted: ToNsexec,
+        receive: impl Fn(BorrowedFd<'_>, &mut [u8]) -> sys::Result<(usize, Option<OwnedFd>)>,
+    ) -> Result<Option<OwnedFd>> {
         // One byte more than a frame shows that a datagram is not one.
         let mut bytes = [0; FRAME_LEN + 1];
-        let filled = loop {
-            match sys::socket::receive(self.socket()?, &mut bytes) {
-                Ok(0) | Err(Errno::CONNRESET) => sys::process::exit(1),
+        let (filled, fd) = loop {
+            match receive(self.socket()?, &mut bytes) {
+                Ok((0, _)) | Err(Errno::CONNRESET) => sys::process::exit(1),
                 Err(Errno::INTR) => {}
                 other => break other.during(Op::Receive)?,
             }
         };
         match ToNsexec::read(bytes.get(..filled).unwrap_or(&[])) {
-            Ok(message) if message == wanted => Ok(()),
+            Ok(message) if message == wanted => Ok(fd),
             Ok(_) => Err(Fault::new(Op::Peer, Errno::PROTO)),
             Err(error) => Err(Fault::new(Op::Peer, Errno::PROTO).with(error as u32)),
         }

@@ -200,6 +200,13 @@ steps! {
 
         // Before the clone, with the host's privileges.
 
+        /// The runtime's file descriptors, which it sends one by one (`ToNsexec::Fd`): it starts nsexec before it knows them.
+        Fds = 62006 {
+            /// The number of the first one; the others follow.
+            1 first: U32,
+            /// How many.
+            2 count: U32,
+        }
         /// setns(2) into several namespaces of a process at once.
         Join = 62002 {
             /// A pidfd of the process.

@@ -85,7 +85,9 @@ fn check_steps(mut rest: &[u8]) -> Result<(), DecodeError> {
 fn next_part(part: Part, step: &Step<'_>) -> Result<Part, DecodeError> {
     let (belongs, next) = match step {
         Step::Version { .. } => return Err(DecodeError::Order),
-        Step::Join { .. } | Step::Cgroup { .. } | Step::RaiseLimit { .. } => (Part::Host, Part::Host),
+        Step::Fds { .. } | Step::Join { .. } | Step::Cgroup { .. } | Step::RaiseLimit { .. } => {
+            (Part::Host, Part::Host)
+        }
         Step::Clone {} => (Part::Host, Part::Setup),
         Step::Ready { .. } => (Part::Setup, Part::Start),
         Step::Exec { .. } => (Part::Start, Part::End),

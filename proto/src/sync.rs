@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   nsexec (first process)      skeg                       nsexec (new process)
+//!     |<---------------------- Fd, once for each fd of the step Fds
 //!     MapWanted ---------------->|                           only where a time namespace with offsets is made in a
 //!     <--------------------------| MapWritten                new user namespace: both are there before the clone
 //!     (clones, exits)            |<------------- Created{pid}
@@ -38,6 +39,7 @@ const FAILED: u16 = 62110;
 const MAP_WRITTEN: u16 = 62120;
 const HOOKS_DONE: u16 = 62121;
 const START: u16 = 62122;
+const FD: u16 = 62123;
 
 /// What nsexec says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +72,8 @@ pub enum ToNsexec {
     HooksDone,
     /// Go on: the state is written.
     Start,
+    /// A file descriptor that the plan names is attached to this frame.
+    Fd,
 }
 
 impl ToRuntime {
@@ -121,6 +125,7 @@ impl ToNsexec {
             Self::MapWritten => MAP_WRITTEN,
             Self::HooksDone => HOOKS_DONE,
             Self::Start => START,
+            Self::Fd => FD,
         };
         frame(kind, [0; WORDS])
     }
@@ -131,6 +136,7 @@ impl ToNsexec {
             MAP_WRITTEN => Ok(Self::MapWritten),
             HOOKS_DONE => Ok(Self::HooksDone),
             START => Ok(Self::Start),
+            FD => Ok(Self::Fd),
             _ => Err(DecodeError::UnknownMessage),
         }
     }

@@ -81,7 +81,7 @@ fn bind(container: &mut Container<'_>, peer: &OwnedFd) -> Result<()> {
 fn console_file(dev: &OwnedFd) -> Result<OwnedFd> {
     const NAME: &CStr = c"console";
     let create = Open::CREATE | Open::EXCL | Open::NOFOLLOW | Open::WRONLY;
-    match inside::exactly(|| file::openat(dev, NAME, create, 0o644)) {
+    match file::openat(dev, NAME, create, 0o644) {
         Err(Errno::EXIST) => {}
         done => return done.during(Op::CreateTarget),
     }

@@ -2,7 +2,6 @@
 //!
 //! The content is the image's: no symlink in it is followed, nothing but regular files is read, and holes stay holes.
 
-use crate::inside::exactly;
 use crate::sys::file::{self, Open, Statx};
 use crate::sys::{AsFd, Errno, OwnedFd, Result};
 use crate::text::{PATH_MAX, Path};
@@ -98,7 +97,7 @@ fn symlink(entry: &OwnedFd, to: &OwnedFd, name: &CStr, stat: &Statx) -> Result<(
 /// A device, FIFO or socket. A user namespace may not make devices: they are left out there.
 fn node(to: &OwnedFd, name: &CStr, stat: &Statx) -> Result<()> {
     let mode = u32::from(stat.stx_mode);
-    match exactly(|| file::mknodat(to, name, mode, stat.stx_rdev_major, stat.stx_rdev_minor)) {
+    match file::mknodat(to, name, mode, stat.stx_rdev_major, stat.stx_rdev_minor) {
         Err(Errno::PERM) => return Ok(()),
         made => made?,
     }

@@ -2,7 +2,7 @@
 
 use super::Container;
 use crate::fault::{During, Fault, Result};
-use crate::inside::{self, Kind, Symlinks, exactly};
+use crate::inside::{self, Kind, Symlinks};
 use crate::sys::Errno;
 use crate::sys::file::{self, Open, Statx};
 use core::ffi::CStr;
@@ -33,7 +33,7 @@ impl Node {
 /// followed, not replaced, and fails the start.
 pub fn device(container: &mut Container<'_>, path: &CStr, node: &Node) -> Result<()> {
     let (dir, name) = inside::parent(container.root()?, path)?;
-    match exactly(|| file::mknodat(&dir, name, node.mode, node.major, node.minor)) {
+    match file::mknodat(&dir, name, node.mode, node.major, node.minor) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(errno) => return Err(Fault::new(Op::Mknod, errno)),
     }

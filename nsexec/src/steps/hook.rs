@@ -55,7 +55,11 @@ fn judge(status: u32, errno: &AtomicU32) -> Result<()> {
 fn exec(stdin: &OwnedFd, path: &CStr, argv: Pointers<'_>, env: Pointers<'_>) -> u32 {
     let ready = file::dup_onto(stdin, 0).and_then(|()| file::close_from(3));
     let errno = match ready {
-        Ok(()) => process::execve(path, argv, env),
+        Ok(()) => {
+            // Not the 0 under which the container is built.
+            process::umask(0o022);
+            process::execve(path, argv, env)
+        }
         Err(errno) => errno,
     };
     errno.raw_os_error().unsigned_abs()

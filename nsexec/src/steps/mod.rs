@@ -204,6 +204,7 @@ impl<'a> Container<'a> {
             }
             // `Stream::read` lets these stand only before the clone.
             Step::Version { .. }
+            | Step::Fds { .. }
             | Step::Join { .. }
             | Step::Cgroup { .. }
             | Step::RaiseLimit { .. }

@@ -71,6 +71,18 @@ pub fn dup_onto(fd: impl AsFd, number: u32) -> Result<()> {
     unsafe { call!(dup3, fd.as_fd().as_raw_fd(), number, 0) }.map(drop)
 }
 
+/// `int dup3(int oldfd, int newfd, O_CLOEXEC)`: dup(2). Gives a descriptor the number that the stream names it by.
+pub fn place(fd: OwnedFd, number: u32) -> Result<()> {
+    use rustix::fd::{AsRawFd, IntoRawFd};
+    if u32::try_from(fd.as_raw_fd()) == Ok(number) {
+        // It stays open until `close_range`, see `named`.
+        let _ = fd.into_raw_fd();
+        return Ok(());
+    }
+    // SAFETY: a duplicate of an open fd, under a number that nothing of this program owns.
+    unsafe { call!(dup3, fd.as_raw_fd(), number, OFlags::CLOEXEC.bits()) }.map(drop)
+}
+
 /// `int close_range(unsigned int first, unsigned int last, unsigned int flags)`: close_range(2), to the last one.
 pub fn close_from(first: u32) -> Result<()> {
     // SAFETY: ends descriptors that values of this program may still own. The callers exec or exit next, so none of

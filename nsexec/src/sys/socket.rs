@@ -2,9 +2,10 @@
 
 use super::{AsFd, BorrowedFd, OwnedFd, Result, call};
 use core::mem::MaybeUninit;
-use rustix::io::IoSlice;
+use rustix::io::{IoSlice, IoSliceMut};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
 
 /// `ssize_t send(int fd, const void *buf, size_t len, MSG_NOSIGNAL)`: send(2).
@@ -26,6 +27,19 @@ pub fn send_fd(socket: impl AsFd, bytes: &[u8], fd: BorrowedFd<'_>) -> Result<us
 /// `ssize_t recv(int fd, void *buf, size_t len, 0)`: recv(2). 0 is the end: the peer is gone.
 pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
     rustix::net::recv(socket, buffer, RecvFlags::empty()).map(|(filled, _)| filled)
+}
+
+/// `ssize_t recvmsg(...)` with room for one descriptor (SCM_RIGHTS): unix(7).
+pub fn receive_fd(socket: impl AsFd, buffer: &mut [u8]) -> Result<(usize, Option<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut parts = [IoSliceMut::new(buffer)];
+    let received = rustix::net::recvmsg(socket, &mut parts, &mut control, RecvFlags::empty())?;
+    let fd = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    Ok((received.bytes, fd))
 }
 
 /// `int socket(AF_INET, SOCK_DGRAM, 0)`: something to ask the network stack with, netdevice(7).

@@ -7,14 +7,14 @@ mod spawn;
 pub use explain::explain;
 pub use idmap::write_maps;
 
-use crate::plan::{FdRole, Plan};
+use crate::plan::FdRole;
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{ControlMessage, MsgFlags, send, sendmsg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use skeg_proto::sync::{FRAME_LEN, ToNsexec, ToRuntime};
 use std::fs::File;
-use std::io::Write;
+use std::io::{IoSlice, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// Why a container's process could not be started.
@@ -56,6 +56,8 @@ pub struct Stage {
     /// The container's process, once it exists.
     init: Option<Pid>,
     reaped: bool,
+    /// Nobody has to end it any more.
+    released: bool,
     pipe: Option<File>,
     sync: OwnedFd,
 }
@@ -69,10 +71,26 @@ pub struct Said {
 }
 
 impl Stage {
-    /// Starts nsexec. `fds` are those that the plan names, in the order of `plan.fds`; fds 3 up to `plan.first_fd` are
-    /// the caller's and stay where they are.
-    pub fn spawn(plan: &Plan, fds: &[(FdRole, OwnedFd)]) -> Result<Self, Error> {
-        spawn::spawn(plan, fds)
+    /// Starts nsexec, which begins to run while the caller is still busy with the plan. fds 3 up to `first_fd` are the
+    /// caller's and stay where they are.
+    pub fn spawn(first_fd: u32) -> Result<Self, Error> {
+        spawn::spawn(first_fd)
+    }
+
+    /// Hands over the fds that the plan names, in the order of `plan.fds`.
+    pub fn send_fds(&self, fds: &[(FdRole, OwnedFd)]) -> Result<(), Error> {
+        let frame = ToNsexec::Fd.frame();
+        for (_, fd) in fds {
+            let fds = [fd.as_raw_fd()];
+            let control = [ControlMessage::ScmRights(&fds)];
+            let data = [IoSlice::new(&frame)];
+            match sendmsg::<()>(self.sync.as_raw_fd(), &data, &control, MsgFlags::MSG_NOSIGNAL, None) {
+                // It has died: the next `listen` tells.
+                Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => {}
+                Err(errno) => return Err(syscall("hand a file descriptor to nsexec")(errno)),
+            }
+        }
+        Ok(())
     }
 
     /// The pid of the first process, to be put into cgroups before it gets its plan.
@@ -144,15 +162,29 @@ impl Stage {
         }
     }
 
+    /// From here on its processes are on their own.
+    pub fn release(&mut self) {
+        self.released = true;
+    }
+
     /// Ends whatever is there and waits for it; for a start that failed. Returns how the container's process (or the
     /// first one, if there is none) ended.
     pub fn abandon(&mut self) -> String {
+        if std::mem::replace(&mut self.released, true) {
+            return String::new();
+        }
         self.pipe = None;
         let last = self.init.unwrap_or(self.first);
         let _ = nix::sys::signal::kill(last, nix::sys::signal::Signal::SIGKILL);
         let ended = if self.init.is_some() { wait(last) } else { None };
         let first = if std::mem::replace(&mut self.reaped, true) { None } else { wait(self.first) };
         ended.or(first).unwrap_or_default()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.abandon();
     }
 }
 

@@ -51,7 +51,6 @@ pub struct Request {
 /// A container whose process is ready. Dropped before `release`, it is removed.
 pub struct Created {
     rollback: Rollback,
-    stage: Stage,
     plan: Plan,
     /// What is on disk.
     pub state: State,
@@ -63,9 +62,11 @@ pub struct Created {
 
 /// Creates a container. Bad input is an error before anything is changed; any failure leaves nothing behind.
 pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
+    let kept = Kept::claim(request.preserve_fds)?;
+    // First of all: it starts while we are busy with the config, and does nothing until it gets its plan.
+    let stage = Stage::spawn(kept.first_free())?;
     let bundle = absolute(&request.bundle)?;
     let spec = config::load(&bundle)?;
-    let kept = Kept::claim(request.preserve_fds)?;
     let own = OwnCgroup::read()?;
     let facts = Facts::gather(request.rootless, Layout::detect(&own));
     config::check(&spec, facts.config_context())?;
@@ -74,7 +75,7 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     let filter = compile_seccomp(&spec)?;
 
     let (directory, lock) = store.create(&request.id)?;
-    let mut rollback = Rollback::new(directory, lock);
+    let mut rollback = Rollback::new(directory, lock, stage);
     let paths = cgroup::locate(&facts.cgroup, cgroups_path(&spec), request.id.as_str(), &own)?;
     let creation = Creation::new(&spec, &facts)?;
     let mut state = first_state(&spec, request, &bundle, &creation, &facts, paths)?;
@@ -85,6 +86,7 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
 
     let cgroup = rollback.cgroup(Cgroup::new(state.cgroup.clone()));
     cgroup.create(&resources(&spec))?;
+    state.cgroup = cgroup.paths().clone();
     let options = plan::Options {
         no_pivot: request.no_pivot,
         no_new_keyring: request.no_new_keyring,
@@ -93,46 +95,35 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
         fifo: request.wait_for_start,
         console_socket: console.is_some(),
         notify_dir: notify.as_ref().map(|n| n.dir().to_owned()),
-        ..plan_options(&request.id, &bundle, &spec, &creation, cgroup.paths())
+        ..plan_options(&request.id, &bundle, &spec, &creation, &state.cgroup)
     };
-    state.cgroup = cgroup.paths().clone();
     let plan = plan::compile(&spec, &facts, &options, filter.as_ref())?;
-    let bytes = plan.bytes().map_err(launch::Error::from)?;
     if let Some(filter) = &filter {
         filter_file::save(rollback.directory(), filter)?;
     }
     let fds = open_fds(&plan, rollback.directory(), cgroup_of(&state), console)?;
-
+    rollback.stage.send_fds(&fds)?;
     if creation.is_own(NamespaceType::User) {
         stdio::give_to_mapped_user(&spec);
     }
-    let mut stage = Stage::spawn(&plan, &fds)?;
-    let outcome = Conversation { spec: &spec, plan: &plan, request, stage: &mut stage }.lead(
-        &bytes,
-        &mut state,
-        &mut rollback,
-    );
-    match outcome {
-        Ok(master) => Ok(Created { rollback, stage, plan, state, master, notify }),
-        Err(error) => {
-            let ended = stage.abandon();
-            Err(say_more(error, &ended, &state))
-        }
-    }
+    let outcome = Conversation { spec: &spec, plan: &plan, request }.lead(&mut state, &mut rollback);
+    let master = outcome.map_err(|error| say_more(error, &rollback.stage.abandon(), &state))?;
+    Ok(Created { rollback, plan, state, master, notify })
 }
 
 impl Created {
     /// Lets the process go on, to wait for `start` or to exec. From here on the container is on its own.
     pub fn release(&mut self) -> Result<(), Error> {
-        self.stage.say(ToNsexec::Start)?;
-        self.stage.reap_first();
+        // Before the program runs: a zombie counts against pids.max, too.
+        self.rollback.stage.reap_first();
+        self.rollback.stage.say(ToNsexec::Start)?;
         self.rollback.keep();
         Ok(())
     }
 
     /// Waits until the program was exec'd, or says why it was not.
     pub fn wait_for_exec(&mut self) -> Result<(), Error> {
-        match self.stage.listen()? {
+        match self.rollback.stage.listen()? {
             None => Ok(()),
             Some(said) => Err(unexpected(said.message, &self.plan).into()),
         }
@@ -154,50 +145,27 @@ struct Conversation<'a> {
     spec: &'a Spec,
     plan: &'a Plan,
     request: &'a Request,
-    stage: &'a mut Stage,
 }
 
 impl Conversation<'_> {
     /// Leads it to READY and returns the console's master, if there was one.
-    fn lead(
-        mut self,
-        bytes: &[u8],
-        state: &mut State,
-        rollback: &mut Rollback,
-    ) -> Result<Option<OwnedFd>, Error> {
-        let cgroup = cgroup_of(state);
-        if self.plan.join == CgroupJoin::Write {
-            cgroup.join(self.stage.first_pid())?;
-        }
-        log::debug!(
-            "nsexec container setup: pid {}, a plan of {} bytes",
-            self.stage.first_pid(),
-            bytes.len()
-        );
-        if state.cgroup.is_v2() {
-            self.stage.send_plan(bytes)?;
-            // While nsexec waits for the kernel to make namespaces.
-            cgroup.apply(&resources(self.spec))?;
-        } else {
-            // v1 can't change its device rules in one step: in between, nsexec could not make device nodes.
-            cgroup.apply(&resources(self.spec))?;
-            self.stage.send_plan(bytes)?;
-        }
+    fn lead(self, state: &mut State, rollback: &mut Rollback) -> Result<Option<OwnedFd>, Error> {
+        self.send_plan(&cgroup_of(state), &mut rollback.stage)?;
         let mut master = None;
-        while let Some(said) = self.stage.listen()? {
+        while let Some(said) = rollback.stage.listen()? {
             match said.message {
-                ToRuntime::Created { .. } => self.created(state)?,
+                ToRuntime::Created { .. } => created(state, rollback)?,
                 ToRuntime::MapWanted => {
-                    write_maps(self.mapped_pid(), &self.plan.init).map_err(launch::Error::from)?;
-                    self.stage.say(ToNsexec::MapWritten)?;
+                    write_maps(mapped_pid(&rollback.stage), &self.plan.init).map_err(launch::Error::from)?;
+                    rollback.stage.say(ToNsexec::MapWritten)?;
                 }
                 ToRuntime::HookPoint => {
                     self.run_hooks(state, rollback)?;
-                    self.stage.say(ToNsexec::HooksDone)?;
+                    rollback.stage.say(ToNsexec::HooksDone)?;
                 }
                 ToRuntime::Console => master = said.fd,
                 ToRuntime::Ready => {
-                    self.ready(state, rollback)?;
+                    self.ready(state)?;
                     return Ok(master);
                 }
                 other => return Err(unexpected(other, self.plan).into()),
@@ -206,28 +174,25 @@ impl Conversation<'_> {
         Err(launch::Error::Silent("it closed its socket".to_owned()).into())
     }
 
-    /// The first process maps itself where it makes the user namespace before the clone.
-    fn mapped_pid(&self) -> Pid {
-        self.stage.init().unwrap_or(self.stage.first_pid())
-    }
-
-    fn created(&mut self, state: &mut State) -> Result<(), Error> {
-        let Some(pid) = self.stage.init() else { return Ok(()) };
-        log::debug!("child process in init(): pid {pid}");
-        let identity = Identity::of(pid.as_raw())?;
-        state.pid = pid.as_raw();
-        state.start_time = identity.map_or(0, |i| i.start_time);
-        state.namespace_paths = NamespaceType::ALL
-            .iter()
-            .map(|kind| {
-                (kind.state_key().to_owned(), kind.path_of_process(pid.as_raw()).display().to_string())
-            })
-            .collect();
+    fn send_plan(&self, cgroup: &Cgroup, stage: &mut Stage) -> Result<(), Error> {
+        let bytes = self.plan.bytes().map_err(launch::Error::from)?;
+        log::debug!("nsexec container setup: pid {}, a plan of {} bytes", stage.first_pid(), bytes.len());
+        if self.plan.join == CgroupJoin::Write {
+            cgroup.join(stage.first_pid())?;
+        }
+        if cgroup.paths().is_v2() {
+            stage.send_plan(&bytes)?;
+            // While nsexec waits for the kernel to make namespaces.
+            cgroup.apply(&resources(self.spec))?;
+        } else {
+            // v1 can't change its device rules in one step: in between, nsexec could not make device nodes.
+            cgroup.apply(&resources(self.spec))?;
+            stage.send_plan(&bytes)?;
+        }
         Ok(())
     }
 
-    fn ready(&mut self, state: &State, rollback: &mut Rollback) -> Result<(), Error> {
-        rollback.save(state)?;
+    fn ready(&self, state: &State) -> Result<(), Error> {
         let pid = Pid::from_raw(state.pid);
         if let Some(path) = &self.request.pid_file {
             pid_file::write(path, pid)?;
@@ -239,7 +204,7 @@ impl Conversation<'_> {
     }
 
     #[allow(deprecated)]
-    fn run_hooks(&mut self, state: &State, rollback: &mut Rollback) -> Result<(), Error> {
+    fn run_hooks(&self, state: &State, rollback: &mut Rollback) -> Result<(), Error> {
         let Some(list) = self.spec.hooks() else { return Ok(()) };
         let poststop: Vec<Hook> = list.poststop().clone().unwrap_or_default();
         rollback.poststop(poststop, hook_state(state, Status::Stopped));
@@ -248,6 +213,24 @@ impl Conversation<'_> {
         hooks::run(list.create_runtime().as_deref().unwrap_or_default(), "createRuntime", &text)?;
         Ok(())
     }
+}
+
+/// Writes down who the container's process is: before it may go on, and while the kernel makes its namespaces.
+fn created(state: &mut State, rollback: &Rollback) -> Result<(), Error> {
+    let Some(pid) = rollback.stage.init() else { return Ok(()) };
+    log::debug!("child process in init(): pid {pid}");
+    state.pid = pid.as_raw();
+    state.start_time = Identity::of(pid.as_raw())?.map_or(0, |identity| identity.start_time);
+    state.namespace_paths = NamespaceType::ALL
+        .iter()
+        .map(|kind| (kind.state_key().to_owned(), kind.path_of_process(pid.as_raw()).display().to_string()))
+        .collect();
+    Ok(rollback.save(state)?)
+}
+
+/// The first process maps itself where it makes the user namespace before the clone.
+fn mapped_pid(stage: &Stage) -> Pid {
+    stage.init().unwrap_or(stage.first_pid())
 }
 
 /// A message that ends the conversation.

@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 use oci_spec::runtime::Process;
 use skeg_proto::sync::{ToNsexec, ToRuntime};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What `exec` was asked for.
 #[derive(Clone, Debug)]
@@ -46,30 +46,29 @@ pub struct Request {
 pub fn container_process(store: &Store, id: &Id) -> Result<Process, Error> {
     let state = store.open(id)?.load()?;
     let text = state.process.as_ref().map(|process| process.get()).unwrap_or_default();
-    Ok(crate::config::parse_process(text.as_bytes(), std::path::Path::new("state.json"))?)
+    Ok(crate::config::parse_process(text.as_bytes(), Path::new("state.json"))?)
 }
 
 /// Runs the process; returns its exit code, or 0 when detached.
 pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     let kept = Kept::claim(request.preserve_fds)?;
+    // From before the process exists: its end must not be missed.
+    let signals = if request.detach { None } else { Some(Signals::take()?) };
+    // First of all: it starts while we are busy, and does nothing until it gets its plan.
+    let mut stage = Stage::spawn(kept.first_free())?;
     let directory = store.open(&request.id)?;
     let state = directory.load()?;
     check_status(status(&directory, &state)?, request)?;
     let terminal = request.process.terminal().unwrap_or(false);
     super::check_console(terminal, request.detach, request.console_socket.is_some())?;
-    let init = state.init().open()?;
-    let Some(init) = init else {
+    let Some(init) = state.init().open()? else {
         return allowed(Operation::Exec, &request.id, Status::Stopped).map(|()| 0).map_err(Error::from);
     };
     let console = connect_console(request.console_socket.as_deref())?;
     let filter = filter_file::load(&directory)?;
 
     let facts = Facts::gather(Some(state.rootless), Layout::None);
-    crate::config::check_process(
-        &request.process,
-        std::path::Path::new("process.json"),
-        facts.config_context(),
-    )?;
+    crate::config::check_process(&request.process, Path::new("process.json"), facts.config_context())?;
     let cgroup = Cgroup::new(state.cgroup.clone()).sub(&request.cgroups)?;
     let options = ExecOptions {
         id: state.id.clone(),
@@ -83,25 +82,14 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     };
     let plan = plan::compile_exec(&request.process, &facts, &options, filter.as_ref())?;
     let init = init.as_fd().try_clone_to_owned().map_err(|e| syscall("copy a pidfd")(errno(&e)))?;
-    let fds = open_fds(&plan, &cgroup, console, init)?;
-
-    // From before the process exists: its end must not be missed.
-    let signals = if request.detach { None } else { Some(Signals::take()?) };
-    let mut stage = Stage::spawn(&plan, &fds)?;
-    drop(fds);
-    match lead(&mut stage, &plan, &cgroup, request) {
-        Ok((pid, master)) => {
-            stage.reap_first();
-            let terminal = master.map(Terminal::new).transpose()?;
-            match signals {
-                Some(signals) => foreground::wait(pid, &signals, terminal, None),
-                None => Ok(0),
-            }
-        }
-        Err(error) => {
-            stage.abandon();
-            Err(error)
-        }
+    stage.send_fds(&open_fds(&plan, &cgroup, console, init)?)?;
+    let (pid, master) = lead(&mut stage, &plan, &cgroup, request)?;
+    stage.reap_first();
+    stage.release();
+    let terminal = master.map(Terminal::new).transpose()?;
+    match signals {
+        Some(signals) => foreground::wait(pid, &signals, terminal, None),
+        None => Ok(0),
     }
 }
 

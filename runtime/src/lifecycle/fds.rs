@@ -30,6 +30,11 @@ impl Kept {
         crate::sys::close_on_exec_from(first).map_err(syscall("mark file descriptors"))?;
         Ok(Self { listen, all })
     }
+
+    /// The first number that is not the program's.
+    pub fn first_free(self) -> u32 {
+        self.all.saturating_add(3)
+    }
 }
 
 /// sd_listen_fds(3): the variable counts only if LISTEN_PID is ours, or absent as runc's callers leave it.

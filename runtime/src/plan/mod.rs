@@ -184,7 +184,12 @@ impl Builder {
         self.push(StepBuf::Exec { keep_fds: 3 + keep_fds }, "process.args");
     }
 
-    fn finish(self, init: InitBuf) -> Plan {
+    fn finish(mut self, init: InitBuf) -> Plan {
+        if !self.fds.is_empty() {
+            let step = StepBuf::Fds { first: self.first_fd + 2, count: self.fds.len() as u32 };
+            // Before every step that uses one.
+            self.steps.insert(0, Planned { step, origin: "skeg".into() });
+        }
         Plan { init, steps: self.steps, fds: self.fds, first_fd: self.first_fd, join: self.join }
     }
 }

@@ -10,6 +10,7 @@ use std::ffi::CString;
 pub(super) fn words(step: &StepBuf) -> String {
     match step {
         StepBuf::Version { version } => format!("protocol version {version}"),
+        StepBuf::Fds { count, .. } => format!("receive {count} file descriptors"),
         StepBuf::Join { namespaces, .. } => {
             format!("setns into the container's {}", namespace_names(*namespaces))
         }
