@@ -8,7 +8,7 @@ use crate::lifecycle::create::{Request, create};
 /// Creates a container that waits for `start`.
 pub fn run(global: &Global, args: &Create) -> anyhow::Result<i32> {
     let mut created = create(&store(global), &request(global, args, true, true)?)?;
-    created.release()?;
+    created.release();
     Ok(0)
 }
 

@@ -17,6 +17,7 @@ use crate::seccomp;
 use nix::fcntl::OFlag;
 use nix::unistd::Pid;
 use oci_spec::runtime::{Hook, Spec};
+use skeg_proto::step::StepBuf;
 use skeg_proto::sync::{ToNsexec, ToRuntime};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -112,13 +113,9 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
 }
 
 impl Created {
-    /// Lets the process go on, to wait for `start` or to exec. From here on the container is on its own.
-    pub fn release(&mut self) -> Result<(), Error> {
-        // Before the program runs: a zombie counts against pids.max, too.
-        self.rollback.stage.reap_first();
-        self.rollback.stage.say(ToNsexec::Start)?;
+    /// From here on the container is on its own.
+    pub fn release(&mut self) {
         self.rollback.keep();
-        Ok(())
     }
 
     /// Waits until the program was exec'd, or says why it was not.
@@ -154,7 +151,12 @@ impl Conversation<'_> {
         let mut master = None;
         while let Some(said) = rollback.stage.listen()? {
             match said.message {
-                ToRuntime::Created { .. } => created(state, rollback)?,
+                ToRuntime::Created { .. } => {
+                    created(state, rollback)?;
+                    if !self.has_more_to_answer() {
+                        self.let_go(state, rollback)?;
+                    }
+                }
                 ToRuntime::MapWanted => {
                     write_maps(mapped_pid(&rollback.stage), &self.plan.init).map_err(launch::Error::from)?;
                     rollback.stage.say(ToNsexec::MapWritten)?;
@@ -165,7 +167,9 @@ impl Conversation<'_> {
                 }
                 ToRuntime::Console => master = said.fd,
                 ToRuntime::Ready => {
-                    self.ready(state)?;
+                    if self.has_more_to_answer() {
+                        self.let_go(state, rollback)?;
+                    }
                     return Ok(master);
                 }
                 other => return Err(unexpected(other, self.plan).into()),
@@ -192,7 +196,15 @@ impl Conversation<'_> {
         Ok(())
     }
 
-    fn ready(&self, state: &State) -> Result<(), Error> {
+    /// Whether nsexec will ask for something before it is ready. If not, START can wait for it in the socket: it saves
+    /// nsexec, and the start, two changes of process.
+    fn has_more_to_answer(&self) -> bool {
+        let maps = self.plan.init.uid_map.is_some() || self.plan.init.gid_map.is_some();
+        maps || self.plan.steps.iter().any(|planned| planned.step == StepBuf::HookPoint {})
+    }
+
+    /// Says START: limits are set, and what others need to know of the container is written down.
+    fn let_go(&self, state: &State, rollback: &mut Rollback) -> Result<(), Error> {
         let pid = Pid::from_raw(state.pid);
         if let Some(path) = &self.request.pid_file {
             pid_file::write(path, pid)?;
@@ -200,7 +212,9 @@ impl Conversation<'_> {
         if let Some(path) = &self.request.pidfd_socket {
             pidfd_socket::send(path, pid, "standard")?;
         }
-        Ok(())
+        // Before the program runs: a zombie counts against pids.max, too.
+        rollback.stage.reap_first();
+        Ok(rollback.stage.say(ToNsexec::Start)?)
     }
 
     #[allow(deprecated)]

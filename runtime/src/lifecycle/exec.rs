@@ -108,9 +108,7 @@ fn lead(
     let mut master = None;
     while let Some(said) = stage.listen()? {
         match said.message {
-            ToRuntime::Created { .. } => {}
-            ToRuntime::Console => master = said.fd,
-            ToRuntime::Ready => {
+            ToRuntime::Created { .. } => {
                 let Some(pid) = stage.init() else { continue };
                 log::debug!("setns_init: about to exec: pid {pid}");
                 if let Some(path) = &request.pid_file {
@@ -119,8 +117,11 @@ fn lead(
                 if let Some(path) = &request.pidfd_socket {
                     pidfd_socket::send(path, pid, "setns")?;
                 }
+                // Nothing else is asked: it waits in the socket until nsexec is ready for it.
                 stage.say(ToNsexec::Start)?;
             }
+            ToRuntime::Console => master = said.fd,
+            ToRuntime::Ready => {}
             ToRuntime::Failed(failure) => {
                 return Err(launch::Error::Step(launch::explain(&failure, plan)).into());
             }

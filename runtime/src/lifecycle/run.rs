@@ -48,7 +48,7 @@ pub fn run(store: &Store, request: &Request, options: Options) -> Result<i32, Er
 
 /// Lets the program run; a failure removes the container.
 fn start(store: &Store, request: &Request, created: &mut Created) -> Result<(), Error> {
-    created.release()?;
+    created.release();
     let started = created
         .wait_for_exec()
         .and_then(|()| super::start::poststart_of(created.directory(), &created.state));
