@@ -1,5 +1,6 @@
 //! `plan`: what a bundle compiles to, without doing it.
 
+use super::output;
 use crate::cgroup::{Layout, OwnCgroup};
 use crate::cli::Global;
 use crate::cli::command::Plan;
@@ -7,7 +8,6 @@ use crate::cli::format::PlanFormat;
 use crate::facts::Facts;
 use crate::lifecycle::create::dry_plan;
 use crate::plan::print;
-use std::io::Write;
 
 /// Prints the plan. Needs no privileges and changes nothing.
 pub fn run(global: &Global, args: &Plan) -> anyhow::Result<i32> {
@@ -15,12 +15,12 @@ pub fn run(global: &Global, args: &Plan) -> anyhow::Result<i32> {
     // Whoever asks, the plan is what root would do, unless told otherwise.
     let facts = Facts::gather(global.rootless.or(Some(false)), Layout::detect(&own));
     let plan = dry_plan(&args.bundle, &facts, &own)?;
-    let output = match args.format {
+    let text = match args.format {
         PlanFormat::Text => print::text(&plan).into_bytes(),
         PlanFormat::Json => serde_json::to_vec_pretty(&print::json(&plan))?,
         PlanFormat::Bytes => plan.bytes()?,
         PlanFormat::Hex => skeg_proto::dump::annotate(&plan.bytes()?).into_bytes(),
     };
-    std::io::stdout().write_all(&output)?;
+    output::print(&text)?;
     Ok(0)
 }

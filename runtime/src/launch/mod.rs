@@ -118,9 +118,9 @@ impl Stage {
         let (length, fd) = loop {
             match crate::sys::receive(self.sync.as_fd(), &mut frame) {
                 Ok(received) => break received,
-                Err(Errno::EINTR) => {}
-                // The other end died with unread data of ours in its queue.
-                Err(Errno::ECONNRESET) => break (0, None),
+                // ECONNRESET: the other end died with an answer of ours unread. It is told once, before what the other end
+                // has said last.
+                Err(Errno::EINTR | Errno::ECONNRESET) => {}
                 Err(errno) => return Err(syscall("listen to nsexec")(errno)),
             }
         };
