@@ -11,8 +11,12 @@ pub struct Facts {
     pub cgroup: Layout,
     /// Without root's privileges on the host: another uid, or a user namespace of somebody else.
     pub rootless: bool,
+    /// Inside a user namespace that is not the initial one: devices can't be made.
+    pub in_user_namespace: bool,
     /// The caller's group.
     pub gid: u32,
+    /// setgroups(2) is denied in the caller's own user namespace (user_namespaces(7)).
+    pub groups_denied: bool,
     /// newuidmap, where it is needed and installed.
     pub newuidmap: Option<PathBuf>,
     /// newgidmap, where it is needed and installed.
@@ -29,7 +33,10 @@ impl Facts {
         Self {
             cgroup: layout,
             rootless,
+            in_user_namespace: is_in_user_namespace(),
             gid: nix::unistd::getegid().as_raw(),
+            groups_denied: rootless
+                && std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|s| s.trim() == "deny"),
             newuidmap: tool("newuidmap"),
             newgidmap: tool("newgidmap"),
             permitted: crate::sys::permitted_capabilities(),
@@ -42,11 +49,18 @@ impl Facts {
     pub fn config_context(&self) -> crate::config::Context {
         let has = |path: &str| std::path::Path::new(path).exists();
         crate::config::Context {
-            rootless: self.rootless,
+            // Root of a user namespace that somebody else has made needs no further one.
+            rootless: self.rootless && !geteuid().is_root(),
             apparmor: has("/sys/kernel/security/apparmor"),
             selinux: has("/sys/fs/selinux/enforce"),
         }
     }
+}
+
+/// The initial user namespace is the one that maps every ID to itself (user_namespaces(7)).
+pub fn is_in_user_namespace() -> bool {
+    std::fs::read_to_string("/proc/self/uid_map")
+        .is_ok_and(|map| !map.split_whitespace().eq(["0", "0", "4294967295"]))
 }
 
 /// A helper program by name. Callers run us with no PATH at all, so the usual places come after it.

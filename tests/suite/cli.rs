@@ -216,6 +216,14 @@ fn try_runs_a_command_in_a_copy_of_the_host() {
 }
 
 #[test]
+fn try_works_for_an_unprivileged_user() {
+    only_skeg!();
+    need_root!();
+    let output = Invocation::new(host::runtime()).args(["try", "--", "sh", "-c", "id -u; echo $$"]);
+    assert_eq!(output.cwd(std::path::Path::new("/")).user(65_534).finish().ok().stdout, "0\n1\n");
+}
+
+#[test]
 fn try_passes_the_exit_code_on() {
     only_skeg!();
     need_root!();

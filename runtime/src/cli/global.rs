@@ -4,9 +4,9 @@ use super::go_flags::{self, Order};
 use super::{Error, Program, Request, help, parse};
 use clap::Args;
 use nix::unistd::Uid;
+use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
-use std::{env, fs};
 
 /// The global options, resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,7 +121,7 @@ fn resolve(flags: Flags) -> Result<Global, Error> {
             Uid::effective().is_root(),
             env::var_os("XDG_RUNTIME_DIR").as_deref(),
             env::var_os("USER").as_deref(),
-            is_in_user_namespace,
+            crate::facts::is_in_user_namespace,
         ),
     };
     let Flags { debug, log, systemd_cgroup, .. } = flags;
@@ -164,10 +164,4 @@ pub(super) fn default_root(
         }
         _ => (PathBuf::from(ROOT), false),
     }
-}
-
-/// The initial user namespace is the one that maps every ID to itself (user_namespaces(7)).
-fn is_in_user_namespace() -> bool {
-    fs::read_to_string("/proc/self/uid_map")
-        .is_ok_and(|map| !map.split_whitespace().eq(["0", "0", "4294967295"]))
 }

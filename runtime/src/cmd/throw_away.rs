@@ -94,7 +94,8 @@ fn make_root(scratch: &Path, rootfs: &Path, privileged: bool) -> anyhow::Result<
         Ok(()) => Ok(true),
         Err(error) => {
             log::debug!("overlay: {error}");
-            attach(Some("/"), rootfs, None, MsFlags::MS_BIND, None).context("bind the host's root")?;
+            attach(Some("/"), rootfs, None, MsFlags::MS_BIND | MsFlags::MS_REC, None)
+                .context("bind the host's root")?;
             Ok(false)
         }
     }

@@ -4,6 +4,7 @@ use super::mounts::bind_step;
 use super::text::c_string;
 use super::{Builder, Creation, Error, FdRole, Options, absolute};
 use crate::config::mount_options;
+use crate::facts::Facts;
 use crate::namespaces::NamespaceType;
 use nix::libc::{S_IFBLK, S_IFCHR, S_IFIFO};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
@@ -26,7 +27,9 @@ const PROC_LINKS: [(&str, &str); 5] = [
 
 impl Builder {
     /// Default and configured devices, and the links. A /dev bound from the host has its own.
-    pub(super) fn devices(&mut self, spec: &Spec, creation: &Creation) -> Result<(), Error> {
+    pub(super) fn devices(&mut self, spec: &Spec, facts: &Facts, creation: &Creation) -> Result<(), Error> {
+        // mknod(2) of a device is refused in a user namespace: the host's node is bound.
+        let bound = facts.in_user_namespace || creation.is_own(NamespaceType::User);
         let configured = spec.linux().as_ref().and_then(|l| l.devices().as_deref()).unwrap_or_default();
         // Without a mount namespace of its own, /dev is a directory of somebody else's.
         if is_bound(spec, "/dev") || !creation.is_own(NamespaceType::Mount) {
@@ -39,22 +42,21 @@ impl Builder {
                 continue;
             }
             let node = Node { path, mode: S_IFCHR | 0o666, major, minor, uid: 0, gid: 0 };
-            self.device(node, "linux.devices (default)".to_owned(), creation)?;
+            self.device(node, "linux.devices (default)".to_owned(), bound)?;
         }
         for (index, device) in configured.iter().enumerate() {
             let origin = format!("linux.devices[{index}] ({})", device.path().display());
             // It is a link into the container's own devpts.
             if absolute(device.path()) != Path::new("/dev/ptmx") {
-                self.device(Node::new(device, &origin)?, origin, creation)?;
+                self.device(Node::new(device, &origin)?, origin, bound)?;
             }
         }
         self.links(spec)
     }
 
-    fn device(&mut self, node: Node, origin: String, creation: &Creation) -> Result<(), Error> {
+    fn device(&mut self, node: Node, origin: String, bound: bool) -> Result<(), Error> {
         let path = c_string(&node.path, &origin)?;
-        let step = if creation.is_own(NamespaceType::User) && node.mode & nix::libc::S_IFMT != S_IFIFO {
-            // mknod(2) of a device is refused in a user namespace: the host's node is bound.
+        let step = if bound && node.mode & nix::libc::S_IFMT != S_IFIFO {
             bind_step(path.clone(), path)
         } else {
             let Node { mode, major, minor, uid, gid, .. } = node;

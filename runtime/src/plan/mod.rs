@@ -124,7 +124,7 @@ pub fn compile(
     plan.affinity();
     plan.root(spec, options, &creation)?;
     plan.mounts(spec, facts, options, &creation)?;
-    plan.devices(spec, &creation)?;
+    plan.devices(spec, facts, &creation)?;
     plan.console(spec, options);
     plan.hooks_before_pivot(spec, options)?;
     plan.pivot(spec, options, &creation)?;

@@ -52,7 +52,7 @@ impl Creation {
     pub fn groups_allowed(&self, spec: &Spec, facts: &Facts) -> bool {
         let list = spec.linux().as_ref().and_then(|l| l.gid_mappings().as_deref()).unwrap_or_default();
         let only_own = matches!(list, [only] if only.host_id() == facts.gid && only.size() == 1);
-        !facts.rootless || !self.is_new(NamespaceType::User) || !only_own
+        !facts.groups_denied && (!facts.rootless || !self.is_new(NamespaceType::User) || !only_own)
     }
 
     /// libcontainer's bootstrap message.
