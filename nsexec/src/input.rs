@@ -7,7 +7,7 @@ use skeg_proto::{DecodeError, MAX_STREAM, Op, Step, Stream};
 
 /// Reads the plan from the pipe with this number, closes the pipe and validates every byte of the plan. Whatever
 /// comes, nothing of this process has changed but its memory.
-pub fn read(pipe: u32) -> Result<Stream<'static>> {
+pub(crate) fn read(pipe: u32) -> Result<Stream<'static>> {
     let pipe = sys::file::take(pipe).during(Op::Read)?;
     // One byte more than is allowed shows a stream that is too long.
     let bytes = sys::map::sparse_bytes(MAX_STREAM + 1).during(Op::Map)?;
@@ -21,8 +21,13 @@ pub fn read(pipe: u32) -> Result<Stream<'static>> {
         }
     }
     drop(pipe);
-    let stream = Stream::read(bytes.get(..filled).unwrap_or(&[])).map_err(decode)?;
-    check(&stream).map_err(decode)?;
+    parse(bytes.get(..filled).unwrap_or(&[])).map_err(decode)
+}
+
+/// Validates the bytes of a plan: what comes out can be executed to its end, as far as that is up to the plan.
+pub fn parse(bytes: &[u8]) -> core::result::Result<Stream<'_>, DecodeError> {
+    let stream = Stream::read(bytes)?;
+    check(&stream)?;
     Ok(stream)
 }
 

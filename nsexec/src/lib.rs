@@ -17,7 +17,7 @@
 pub mod boot;
 mod exec;
 mod fault;
-mod input;
+pub mod input;
 mod inside;
 mod join;
 mod namespaces;

@@ -12,7 +12,6 @@ mod raw;
 
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
-use skeg_proto::Stream;
 use skeg_proto::step::StepBuf;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -24,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn input(bytes: &[u8]) {
-    let Ok(stream) = Stream::read(bytes) else { return };
+    let Ok(stream) = nsexec::input::parse(bytes) else { return };
     for (_, step) in stream.steps() {
         // To own a step is to follow every pointer that a syscall would be given.
         let owned = StepBuf::from(step);

@@ -12,6 +12,8 @@ mod namespaces;
 pub mod print;
 mod process;
 mod root;
+#[cfg(test)]
+mod tests;
 mod text;
 mod words;
 

@@ -1,0 +1,85 @@
+//! Golden plans: what real configs compile to, in files that a person can read and judge. `UPDATE_PLANS=1` rewrites them.
+
+use super::{CgroupJoin, Options, compile, print};
+use crate::cgroup::Layout;
+use crate::config;
+use crate::facts::Facts;
+use crate::seccomp::{Host, compile as compile_seccomp};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> Facts {
+    Facts {
+        cgroup: Layout::V2,
+        rootless: false,
+        in_user_namespace: false,
+        gid: 0,
+        groups_denied: false,
+        newuidmap: None,
+        newgidmap: None,
+        permitted: 0x1ff_ffff_ffff,
+    }
+}
+
+fn options() -> Options {
+    Options {
+        id: "golden".to_owned(),
+        bundle: PathBuf::from("/bundle"),
+        no_pivot: false,
+        no_new_keyring: false,
+        keep_fds: 0,
+        listen_fds: 0,
+        fifo: true,
+        console_socket: false,
+        notify_dir: None,
+        join: CgroupJoin::Clone,
+        cgroup_dirs: vec![(String::new(), PathBuf::from("/sys/fs/cgroup/golden"))],
+    }
+}
+
+/// Compiles a config of the fixtures and holds the plan against its file.
+fn assert_golden(config: &str) {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read(here.join("../tests/fixtures/configs").join(config)).unwrap();
+    let spec = config::parse(&text, Path::new(config)).unwrap();
+    let profile = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
+    let filter = profile.map(|profile| compile_seccomp(profile, &Host::native()).unwrap());
+    let plan = compile(&spec, &root(), &options(), filter.as_ref()).unwrap();
+    let now = print::text(&plan);
+    let golden = here.join("src/plan/tests").join(config).with_extension("txt");
+    if std::env::var_os("UPDATE_PLANS").is_some() {
+        fs::write(&golden, &now).unwrap();
+    }
+    let before = fs::read_to_string(&golden).unwrap();
+    let differs = now.lines().zip(before.lines()).find(|(now, before)| now != before);
+    assert!(now == before, "{} differs (UPDATE_PLANS=1 rewrites it), first: {differs:?}", golden.display());
+}
+
+#[test]
+fn runc_spec_rootless_compiles_to_its_golden_plan() {
+    assert_golden("runc-spec-rootless.json");
+}
+
+#[test]
+fn docker_default_compiles_to_its_golden_plan() {
+    assert_golden("docker-default.json");
+}
+
+#[test]
+fn podman_default_compiles_to_its_golden_plan() {
+    assert_golden("podman-default.json");
+}
+
+#[test]
+fn plan_and_its_bytes_agree() {
+    let text = fs::read(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/configs/runc-spec-rootless.json"),
+    )
+    .unwrap();
+    let spec = config::parse(&text, Path::new("config.json")).unwrap();
+    let plan = compile(&spec, &root(), &options(), None).unwrap();
+    let bytes = plan.bytes().unwrap();
+    let stream = skeg_proto::Stream::read(&bytes).unwrap();
+    let numbers: Vec<u32> = stream.steps().map(|(number, _)| number).collect();
+    assert_eq!(numbers, (1..=u32::try_from(plan.steps.len()).unwrap()).collect::<Vec<_>>());
+}
