@@ -161,3 +161,24 @@ fn exit_words(status: std::process::ExitStatus) -> String {
         (None, None) => status.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_get_one_compact_line() {
+        let state = HookState {
+            oci_version: "1.3.0",
+            id: "web",
+            status: "creating",
+            pid: Some(7),
+            bundle: Path::new("/b"),
+            annotations: &BTreeMap::new(),
+        };
+        let expected = r#"{"ociVersion":"1.3.0","id":"web","status":"creating","pid":7,"bundle":"/b"}"#;
+        assert_eq!(state.json(), expected);
+        let (head, tail) = state.around_pid();
+        assert_eq!(format!("{head}7{tail}"), expected);
+    }
+}

@@ -89,26 +89,6 @@ pub struct OciState<'a> {
     owner: &'a str,
 }
 
-/// What hooks read on stdin (runtime-spec, "State").
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct HookState<'a> {
-    oci_version: &'a str,
-    id: &'a str,
-    status: Status,
-    #[serde(skip_serializing_if = "is_zero")]
-    pid: i32,
-    bundle: &'a Path,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: &'a BTreeMap<String, String>,
-}
-
-/// serde wants a reference.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_zero(pid: &i32) -> bool {
-    *pid == 0
-}
-
 impl State {
     /// The container's first process.
     pub fn init(&self) -> Identity {
@@ -121,13 +101,6 @@ impl State {
         let pid = if status == Status::Stopped { 0 } else { self.pid };
         let Self { oci_version, id, bundle, rootfs, created, annotations, .. } = self;
         OciState { oci_version, id, pid, status, bundle, rootfs, created, annotations, owner }
-    }
-
-    /// The state for a hook's stdin: one line of compact JSON. `pid` is that of the PID namespace the hook runs in; 0
-    /// for none.
-    pub fn to_hook_json(&self, status: Status, pid: i32) -> serde_json::Result<Vec<u8>> {
-        let Self { oci_version, id, bundle, annotations, .. } = self;
-        serde_json::to_vec(&HookState { oci_version, id, status, pid, bundle, annotations })
     }
 
     /// The name as a checked one; none if the file was tampered with.
@@ -197,13 +170,6 @@ mod tests {
         assert_eq!(json["status"], "stopped");
         assert_eq!(json["owner"], "");
         assert_eq!(json.get("annotations"), None);
-    }
-
-    #[test]
-    fn hooks_get_one_compact_line() {
-        let json = sample("web").to_hook_json(Status::Creating, 7).unwrap();
-        let expected = r#"{"ociVersion":"1.3.0","id":"web","status":"creating","pid":7,"bundle":"/b"}"#;
-        assert_eq!(String::from_utf8(json).unwrap(), expected);
     }
 
     #[test]

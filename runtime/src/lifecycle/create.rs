@@ -6,6 +6,7 @@ use super::inspect::hook_state;
 use super::{Error, connect_console, filter_file, pid_file, pidfd_socket, stdio};
 use crate::cgroup::{self, Cgroup, Layout, OwnCgroup};
 use crate::config;
+use crate::container::state::timestamp;
 use crate::container::{Directory, Id, Identity, State, Status, Store};
 use crate::facts::Facts;
 use crate::hooks;
@@ -396,7 +397,7 @@ fn first_state(
         id: request.id.as_str().to_owned(),
         pid: 0,
         start_time: 0,
-        created: humantime::format_rfc3339_nanos(std::time::SystemTime::now()).to_string(),
+        created: timestamp(std::time::SystemTime::now()),
         bundle: bundle.to_owned(),
         rootfs: spec.root().as_ref().map(|r| bundle.join(r.path())).unwrap_or_default(),
         annotations: spec.annotations().clone().unwrap_or_default().into_iter().collect(),
