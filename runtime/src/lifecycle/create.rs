@@ -2,6 +2,7 @@
 
 use super::cleanup::Rollback;
 use super::fds::Kept;
+use super::foreground;
 use super::inspect::hook_state;
 use super::{Error, connect_console, filter_file, pid_file, pidfd_socket, stdio};
 use crate::cgroup::{self, Cgroup, Layout, OwnCgroup};
@@ -166,7 +167,7 @@ impl Conversation<'_> {
                     self.run_hooks(state, rollback)?;
                     rollback.stage.say(ToNsexec::HooksDone)?;
                 }
-                ToRuntime::Console => master = said.fd,
+                ToRuntime::Console => master = foreground::sized_like_the_callers(said.fd)?,
                 ToRuntime::Ready => {
                     if self.has_more_to_answer() {
                         self.let_go(state, rollback)?;
@@ -201,7 +202,8 @@ impl Conversation<'_> {
     /// nsexec, and the start, two changes of process.
     fn has_more_to_answer(&self) -> bool {
         let maps = self.plan.init.uid_map.is_some() || self.plan.init.gid_map.is_some();
-        maps || self.plan.steps.iter().any(|planned| planned.step == StepBuf::HookPoint {})
+        maps || self.plan.has_foreground_console()
+            || self.plan.steps.iter().any(|planned| planned.step == StepBuf::HookPoint {})
     }
 
     /// Says START: limits are set, and what others need to know of the container is written down.

@@ -117,10 +117,13 @@ fn lead(
                 if let Some(path) = &request.pidfd_socket {
                     pidfd_socket::send(path, pid, "setns")?;
                 }
-                // Nothing else is asked: it waits in the socket until nsexec is ready for it.
-                stage.say(ToNsexec::Start)?;
+                if !plan.has_foreground_console() {
+                    // Nothing else is asked: it waits in the socket until nsexec is ready for it.
+                    stage.say(ToNsexec::Start)?;
+                }
             }
-            ToRuntime::Console => master = said.fd,
+            ToRuntime::Console => master = foreground::sized_like_the_callers(said.fd)?,
+            ToRuntime::Ready if plan.has_foreground_console() => stage.say(ToNsexec::Start)?,
             ToRuntime::Ready => {}
             ToRuntime::Failed(failure) => {
                 return Err(launch::Error::Step(launch::explain(&failure, plan)).into());

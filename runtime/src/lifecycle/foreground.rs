@@ -54,6 +54,14 @@ impl Terminal {
     }
 }
 
+/// Gives a console's pty the size of the caller's terminal.
+pub(super) fn sized_like_the_callers(master: Option<OwnedFd>) -> Result<Option<OwnedFd>, Error> {
+    if let Some(master) = &master {
+        HostTerminal::find()?.copy_size_to(master.as_fd());
+    }
+    Ok(master)
+}
+
 /// Waits for the end of `pid` and returns its exit code, or 128 + the signal that ended it.
 ///
 /// Other children that end (orphans of the container come to us) are reaped.

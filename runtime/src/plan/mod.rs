@@ -202,6 +202,11 @@ impl Plan {
         skeg_proto::write::stream(&self.init, self.steps.iter().map(|p| &p.step))
     }
 
+    /// Whether the master of a pty comes to the runtime, which gives it a size before the program may look.
+    pub fn has_foreground_console(&self) -> bool {
+        self.steps.iter().any(|planned| matches!(planned.step, StepBuf::Console { socket: NO_FD, .. }))
+    }
+
     /// The step with this number.
     pub fn step(&self, number: u32) -> Option<&Planned> {
         self.steps.get(usize::try_from(number).ok()?.checked_sub(1)?)
