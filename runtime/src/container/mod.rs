@@ -7,7 +7,6 @@ pub mod signal;
 pub mod state;
 pub mod status;
 pub mod store;
-mod sys;
 
 pub use id::Id;
 pub use lock::Lock;

@@ -1,6 +1,7 @@
 //! Which process is meant: a pid alone is reused by the kernel, pid and start time together are not.
 
-use super::{Signal, sys};
+use super::Signal;
+use crate::sys;
 use nix::errno::Errno;
 use std::io::Read as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
