@@ -8,7 +8,8 @@ use crate::namespaces::{self, Setgroups, TimeOffsets};
 use crate::report;
 use crate::steps::{self, Container};
 use crate::sync::Sync;
-use crate::sys::process::{NEWTIME, NEWUSER, Sibling};
+use crate::sys::map::Arena;
+use crate::sys::process::{NEWTIME, NEWUSER};
 use crate::sys::{self, BorrowedFd, Errno};
 use core::convert::Infallible;
 use core::ffi::CStr;
@@ -41,20 +42,30 @@ pub fn usage() -> ! {
 
 fn run(pipe: u32, sync: &Sync) -> Run {
     // Before anything else: every byte of the plan is read and checked before the first call that changes anything.
-    let stream = input::read(pipe).at(Stage::Input, 0)?;
+    let (stream, arena) = input::read(pipe).at(Stage::Input, 0)?;
     sys::process::set_name(c"nsexec").during(Op::Prctl).at(Stage::Host, 0)?;
     // What the caller of the runtime ignores, the container's program must not.
     sys::process::reset_signals();
     // Before any namespace is joined or made: it needs the host's privileges, and the host's /proc.
     let offsets = host(&stream, sync)?;
+    if stream.steps().any(|(_, step)| matches!(step, Step::Born {})) {
+        // The runtime has cloned: this is the container's process already.
+        return container(&stream, sync, arena, false, false);
+    }
     // Before the clone: setns(2) of a PID namespace means the children only.
     let joined = join(&stream)?;
     // The container's process is made, and this one leaves.
-    first(&stream, sync, offsets, joined)
+    first(&stream, sync, arena, offsets, joined)
 }
 
 /// The rest of the first process, and where the second one begins.
-fn first(stream: &Stream<'_>, sync: &Sync, offsets: Option<TimeOffsets<'_>>, joined: bool) -> Run {
+fn first(
+    stream: &Stream<'_>,
+    sync: &Sync,
+    arena: Arena,
+    offsets: Option<TimeOffsets<'_>>,
+    joined: bool,
+) -> Run {
     let init = &stream.init;
     let mut flags = init.clone_flags;
     if let Some(offsets) = offsets {
@@ -68,19 +79,15 @@ fn first(stream: &Stream<'_>, sync: &Sync, offsets: Option<TimeOffsets<'_>>, joi
         flags &= !(NEWTIME | NEWUSER);
     }
     let (number, cgroup) = cgroup(stream)?;
-    match namespaces::clone(flags, cgroup).at(Stage::Clone, number)? {
-        // Nothing is left to do here: the new process reports itself, so that the runtime hears of it before it hears
-        // anything else from it.
-        Sibling::Old => sys::process::exit(0),
-        Sibling::New { pid } => {
-            sync.send(&ToRuntime::Created { pid }).at(Stage::Clone, number)?;
-            container(stream, sync, flags & NEWUSER != 0, joined)
-        }
-    }
+    // Comes back in the new process only: nothing is left to do in this one. The new one reports itself, so that the
+    // runtime hears of it before it hears anything else from it.
+    let pid = namespaces::clone(flags, cgroup, init.clone_flags).at(Stage::Clone, number)?;
+    sync.send(&ToRuntime::Created { pid }).at(Stage::Clone, number)?;
+    container(stream, sync, arena, flags & NEWUSER != 0, joined)
 }
 
 /// The container's process, from its first instruction to the program's.
-fn container(stream: &Stream<'_>, sync: &Sync, map: bool, joined: bool) -> Run {
+fn container(stream: &Stream<'_>, sync: &Sync, arena: Arena, map: bool, joined: bool) -> Run {
     // Before anything of the container's runs: the host's descriptors have done their work.
     close_host_fds(stream).at(Stage::Clone, 0)?;
     // Before the runtime is asked for anything: the process leaves the session of whoever called the runtime.
@@ -93,7 +100,7 @@ fn container(stream: &Stream<'_>, sync: &Sync, map: bool, joined: bool) -> Run {
     // What is made from here on has the modes that were asked for, whatever umask the caller had.
     sys::process::umask(0);
     // The steps up to READY build the container; those after it turn this process into the container's program.
-    let mut container = Container::new(sync);
+    let mut container = Container::new(sync, arena);
     let mut stage = Stage::Setup;
     for (number, step) in stream.steps().skip_while(before_clone).skip(1) {
         container.execute(&step).at(stage, number)?;
@@ -106,7 +113,7 @@ fn container(stream: &Stream<'_>, sync: &Sync, map: bool, joined: bool) -> Run {
 }
 
 fn before_clone((_, step): &(u32, Step<'_>)) -> bool {
-    !matches!(step, Step::Clone {})
+    !matches!(step, Step::Clone {} | Step::Born {})
 }
 
 /// What needs the host's privileges and the host's /proc.

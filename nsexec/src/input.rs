@@ -2,12 +2,14 @@
 
 use crate::fault::{During, Fault, Result};
 use crate::namespaces;
+use crate::sys::map::Arena;
+use crate::sys::process::{NEWTIME, NEWUSER};
 use crate::sys::{self, Errno};
-use skeg_proto::{DecodeError, MAX_STREAM, Op, Step, Stream};
+use skeg_proto::{DecodeError, Init, MAX_STREAM, Op, Step, Stream};
 
 /// Reads the plan from the pipe with this number, closes the pipe and validates every byte of the plan. Whatever
-/// comes, nothing of this process has changed but its memory.
-pub(crate) fn read(pipe: u32) -> Result<Stream<'static>> {
+/// comes, nothing of this process has changed but its memory. Returns what is left of that memory as well.
+pub(crate) fn read(pipe: u32) -> Result<(Stream<'static>, Arena)> {
     let pipe = sys::file::take(pipe).during(Op::Read)?;
     // One byte more than is allowed shows a stream that is too long.
     let bytes = sys::map::sparse_bytes(MAX_STREAM + 1).during(Op::Map)?;
@@ -21,7 +23,8 @@ pub(crate) fn read(pipe: u32) -> Result<Stream<'static>> {
         }
     }
     drop(pipe);
-    parse(bytes.get(..filled).unwrap_or(&[])).map_err(decode)
+    let (plan, rest) = bytes.split_at_mut_checked(filled).unwrap_or_default();
+    Ok((parse(plan).map_err(decode)?, Arena::new(rest)))
 }
 
 /// Validates the bytes of a plan: what comes out can be executed to its end, as far as that is up to the plan.
@@ -37,16 +40,23 @@ fn check(stream: &Stream<'_>) -> core::result::Result<(), DecodeError> {
     if stream.init.clone_flags & !namespaces::ALL != 0 {
         return Err(DecodeError::BadValue);
     }
-    let mut seen = Seen::default();
+    let mut seen = Seen { born_elsewhere: needs_two(&stream.init), ..Seen::default() };
     for (_, step) in stream.steps() {
         seen.check(&step)?;
     }
     Ok(())
 }
 
+/// Whether the container's process has to be cloned by another one of nsexec's, which joins, maps or unshares first.
+fn needs_two(init: &Init<'_>) -> bool {
+    init.clone_flags & (NEWUSER | NEWTIME) != 0 || init.ns_paths.is_some_and(|paths| !paths.is_empty())
+}
+
 /// The registers that are filled.
 #[derive(Default)]
 struct Seen {
+    /// The process that reads the plan can't be the container's.
+    born_elsewhere: bool,
     argv: bool,
     env: bool,
     candidates: bool,
@@ -79,6 +89,8 @@ impl Seen {
             Step::Join { namespaces, .. } if *namespaces & !namespaces::ALL != 0 => {
                 return Err(DecodeError::BadValue);
             }
+            Step::Join { .. } | Step::Cgroup { .. } => self.born_elsewhere = true,
+            Step::Born {} => return ordered(!self.born_elsewhere),
             Step::Seccomp { filter, .. } if !is_filter(filter) => return Err(DecodeError::BadValue),
             _ => {}
         }

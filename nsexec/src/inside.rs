@@ -7,7 +7,7 @@
 use crate::fault::{During, Fault, Result};
 use crate::sys::file::{self, Open, Resolve};
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd};
-use crate::text::Path;
+use crate::text::{Name, Path};
 use core::ffi::CStr;
 use skeg_proto::Op;
 
@@ -84,17 +84,33 @@ pub fn ensure(root: BorrowedFd<'_>, path: &CStr, kind: Kind, symlinks: Symlinks)
         Symlinks::Follow => Open::PATH,
         Symlinks::Refuse => Open::PATH | Open::DIRECTORY,
     };
+    match open(root, path, flags, symlinks) {
+        Ok(fd) => Ok(Target { fd, existed: true }),
+        Err(Errno::NOENT) => ensure_missing(root, path, kind, symlinks, flags),
+        Err(errno) => Err(Fault::new(Op::OpenTarget, errno)),
+    }
+}
+
+/// Not inlined: its paths are pages of the stack, which the kernel would hand out also where nothing is missing.
+#[inline(never)]
+fn ensure_missing(
+    root: BorrowedFd<'_>,
+    path: &CStr,
+    kind: Kind,
+    symlinks: Symlinks,
+    flags: Open,
+) -> Result<Target> {
     let mut path = Path::of(path.to_bytes()).during(Op::OpenTarget)?;
     for _ in 0..MAX_LINKS {
-        match open(root, path.as_c_str(), flags, symlinks) {
-            Ok(fd) => return Ok(Target { fd, existed: true }),
-            Err(Errno::NOENT) => {}
-            Err(errno) => return Err(Fault::new(Op::OpenTarget, errno)),
-        }
         match create(root, &path, kind, symlinks)? {
             Created::Target(fd) => return Ok(Target { fd, existed: false }),
             Created::Changed => {}
             Created::Link(next) => path = next,
+        }
+        match open(root, path.as_c_str(), flags, symlinks) {
+            Ok(fd) => return Ok(Target { fd, existed: true }),
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(Fault::new(Op::OpenTarget, errno)),
         }
     }
     Err(Fault::new(Op::CreateTarget, Errno::LOOP))
@@ -121,7 +137,7 @@ fn create(root: BorrowedFd<'_>, path: &Path, kind: Kind, symlinks: Symlinks) -> 
         if name == b".." {
             return Err(Fault::new(Op::CreateTarget, Errno::NOENT));
         }
-        let name = Path::of(name).during(Op::CreateTarget)?;
+        let name = Name::of(name).during(Op::CreateTarget)?;
         let last = next_component(after).is_none();
         dir = match make(&dir, name.as_c_str(), if last { kind } else { Kind::Directory(0o755) }) {
             Ok(fd) => fd,
@@ -183,7 +199,8 @@ fn make(dir: &OwnedFd, name: &CStr, kind: Kind) -> sys::Result<OwnedFd> {
 }
 
 /// The component that could neither be opened nor made: a symlink to nothing, or made by somebody just now.
-fn follow(dir: &OwnedFd, existing: &[u8], name: &Path, after: &[u8], symlinks: Symlinks) -> Result<Created> {
+#[inline(never)] // As `ensure_missing`.
+fn follow(dir: &OwnedFd, existing: &[u8], name: &Name, after: &[u8], symlinks: Symlinks) -> Result<Created> {
     let mut buffer = [0; crate::text::PATH_MAX];
     let len = match file::readlinkat(dir, name.as_c_str(), &mut buffer) {
         Ok(len) => len,
@@ -211,17 +228,15 @@ fn splice(existing: &[u8], link: &[u8], after: &[u8]) -> sys::Result<Path> {
     Ok(path)
 }
 
-/// Opens the directory that a path's last component is in, made when missing, and returns it with that component,
-/// which is not looked at.
-pub fn parent<'p>(root: BorrowedFd<'_>, path: &'p CStr) -> Result<(OwnedFd, &'p CStr)> {
-    let (dir, name) = split(path).ok_or(Fault::new(Op::OpenTarget, Errno::INVAL))?;
-    let dir = Path::of(dir).during(Op::OpenTarget)?;
-    let target = ensure(root, dir.as_c_str(), Kind::Directory(0o755), Symlinks::Follow)?;
-    Ok((target.fd, name))
+/// Opens a directory, made when missing.
+#[inline(never)] // As `ensure_missing`.
+pub fn directory(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
+    let path = Path::of(path).during(Op::OpenTarget)?;
+    ensure(root, path.as_c_str(), Kind::Directory(0o755), Symlinks::Follow).map(|target| target.fd)
 }
 
 /// A path's directory and its last component; None where the path ends in no name.
-fn split(path: &CStr) -> Option<(&[u8], &CStr)> {
+pub fn split(path: &CStr) -> Option<(&[u8], &CStr)> {
     let bytes = path.to_bytes();
     let start = bytes.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash.saturating_add(1));
     let name = CStr::from_bytes_with_nul(path.to_bytes_with_nul().get(start..)?).ok()?;

@@ -3,7 +3,8 @@
 use crate::fault::{During, Fault, Result};
 use crate::sync::Sync;
 use crate::sys::file::{self, Open};
-use crate::sys::process::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS, Sibling};
+use crate::sys::process::Memory;
+use crate::sys::process::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd};
 use skeg_proto::sync::{ToNsexec, ToRuntime};
 use skeg_proto::{Init, Op};
@@ -72,9 +73,13 @@ pub fn create_user() -> Result<()> {
     sys::process::unshare(NEWUSER).map_err(|errno| Fault::new(Op::Unshare, errno).with(NEWUSER))
 }
 
-/// The one clone3(2): comes back in both processes.
-pub fn clone(namespaces: u32, cgroup: Option<BorrowedFd<'_>>) -> Result<Sibling> {
-    sys::process::clone_sibling(namespaces & (NEWUSER | NEWPID | NEWTIME), cgroup).during(Op::Clone)
+/// The one clone3(2): comes back in the new process, with its pid in the PID namespace of the old one, which ends.
+/// `all`: every new namespace, also those that have been made before.
+pub fn clone(namespaces: u32, cgroup: Option<BorrowedFd<'_>>, all: u32) -> Result<u32> {
+    // A process that shares memory with its parent stays in its parent's time namespace (time_namespaces(7)).
+    let memory = if all & NEWTIME == 0 { Memory::Inherited } else { Memory::Copied };
+    sys::process::replace_by_sibling(namespaces & (NEWUSER | NEWPID | NEWTIME), cgroup, memory)
+        .during(Op::Clone)
 }
 
 /// Has the runtime write the mappings of the new user namespace that this process is in, and becomes root in it.

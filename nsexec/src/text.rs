@@ -15,6 +15,9 @@ pub struct Text<const N: usize> {
 /// A path.
 pub type Path = Text<PATH_MAX>;
 
+/// One component of a path (`NAME_MAX`), or anything else that is short: a path takes a page of the stack.
+pub type Name = Text<256>;
+
 impl<const N: usize> Default for Text<N> {
     fn default() -> Self {
         Self { bytes: [0; N], len: 0 }

@@ -228,6 +228,9 @@ steps! {
         }
         /// The one clone3(2). INIT says which namespaces are new.
         Clone = 62005 {}
+        /// In Clone's place: the runtime has made this process, in its PID namespace and its cgroup, and the container
+        /// starts in it.
+        Born = 62007 {}
 
         // Set-up: from here in the new process.
 

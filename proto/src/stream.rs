@@ -88,7 +88,7 @@ fn next_part(part: Part, step: &Step<'_>) -> Result<Part, DecodeError> {
         Step::Fds { .. } | Step::Join { .. } | Step::Cgroup { .. } | Step::RaiseLimit { .. } => {
             (Part::Host, Part::Host)
         }
-        Step::Clone {} => (Part::Host, Part::Setup),
+        Step::Clone {} | Step::Born {} => (Part::Host, Part::Setup),
         Step::Ready { .. } => (Part::Setup, Part::Start),
         Step::Exec { .. } => (Part::Start, Part::End),
         _ => match part {

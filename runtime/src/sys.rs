@@ -95,58 +95,155 @@ pub fn receive(socket: BorrowedFd<'_>, frame: &mut [u8]) -> Result<(usize, Optio
     Ok((message.bytes, fd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })))
 }
 
+/// What a new process is made of: clone3(2).
+#[derive(Clone, Copy, Debug)]
+pub struct NewProcess<'a> {
+    /// CLONE_NEW* flags.
+    pub namespaces: u32,
+    /// Its cgroup (v2): CLONE_INTO_CGROUP.
+    pub cgroup: Option<BorrowedFd<'a>>,
+}
+
 /// Starts a program in a new process, with no environment, nothing blocked, and some fds under given numbers; returns
 /// at once.
 ///
-/// clone(2) with CLONE_VM: nothing is copied, and unlike with vfork(2) the two run side by side until the exec.
+/// clone3(2) with CLONE_VM: nothing is copied, and unlike with vfork(2) the two run side by side until the exec.
 pub fn start(
     program: BorrowedFd<'_>,
     args: [CString; 2],
     fds: [(BorrowedFd<'_>, i32); 2],
+    process: NewProcess<'_>,
 ) -> Result<nix::unistd::Pid, Errno> {
-    const STACK: usize = 16 * 1024;
-    let [name, argument] = args.map(CString::into_raw);
-    // The new process reads these while we go on: none of it is ever freed.
-    let plan = Box::leak(Box::new(Start {
-        program: program.as_raw_fd(),
-        argv: [name, argument, std::ptr::null()],
-        envp: [std::ptr::null()],
-        fds: fds.map(|(fd, number)| (fd.as_raw_fd(), number)),
-    }));
-    let stack: &mut [std::mem::MaybeUninit<u128>] = Box::leak(Box::new_uninit_slice(STACK / 16));
-    let top = stack.as_mut_ptr_range().end;
-    // SAFETY: the stack and the argument live for ever; `exec_in_child` keeps to system calls without the C library.
-    let pid = unsafe {
-        libc::clone(exec_in_child, top.cast(), libc::CLONE_VM | libc::SIGCHLD, (&raw mut *plan).cast())
-    };
-    Errno::result(pid).map(nix::unistd::Pid::from_raw)
-}
-
-/// What the new process needs.
-struct Start {
-    program: i32,
-    argv: [*const libc::c_char; 3],
-    envp: [*const libc::c_char; 1],
-    fds: [(i32, i32); 2],
-}
-
-/// Shares our memory, also the thread's errno: only raw system calls, and nothing is written but its own stack.
-extern "C" fn exec_in_child(plan: *mut libc::c_void) -> libc::c_int {
-    use syscalls::{Sysno, raw_syscall};
+    use syscalls::Sysno;
     const NOT_STARTED: usize = 127;
-    let nothing_blocked = 0u64;
-    // SAFETY: `plan` is the leaked `Start`, which nobody changes; all pointers point into it or to the stack.
-    unsafe {
-        let plan = &*plan.cast::<Start>();
-        raw_syscall!(Sysno::rt_sigprocmask, libc::SIG_SETMASK, &raw const nothing_blocked, 0usize, 8usize);
-        for (fd, number) in plan.fds {
-            raw_syscall!(Sysno::dup3, fd, number, 0usize);
-        }
-        let (argv, envp) = (plan.argv.as_ptr(), plan.envp.as_ptr());
-        raw_syscall!(Sysno::execveat, plan.program, c"".as_ptr(), argv, envp, libc::AT_EMPTY_PATH);
-        raw_syscall!(Sysno::exit_group, NOT_STARTED);
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    // The new process reads these while we go on: none of it is ever freed.
+    let [name, argument] = args.map(CString::into_raw);
+    let argv = Box::leak(Box::new([name.cast_const(), argument, std::ptr::null()]));
+    let envp: &[*const libc::c_char; 1] = &const { [std::ptr::null()] };
+    let nothing_blocked: &u64 = &0;
+    let dup = |(fd, number): (BorrowedFd<'_>, i32)| {
+        Call(Sysno::dup3 as usize, [fd.as_raw_fd() as usize, number as usize, 0, 0, 0])
+    };
+    let [first, second] = fds.map(dup);
+    let mask = std::ptr::from_ref(nothing_blocked) as usize;
+    let (argv, envp) = (argv.as_ptr() as usize, envp.as_ptr() as usize);
+    let calls = Box::leak(Box::new([
+        Call(Sysno::rt_sigprocmask as usize, [libc::SIG_SETMASK as usize, mask, 0, size_of::<u64>(), 0]),
+        first,
+        second,
+        Call(
+            Sysno::execveat as usize,
+            [program.as_raw_fd() as usize, c"".as_ptr() as usize, argv, envp, libc::AT_EMPTY_PATH as usize],
+        ),
+        Call(Sysno::exit_group as usize, [NOT_STARTED, 0, 0, 0, 0]),
+    ]));
+    let into = if process.cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
+    let args = CloneArgs {
+        flags: u64::from(process.namespaces) | libc::CLONE_VM as u64 | into,
+        exit_signal: libc::SIGCHLD as u64,
+        cgroup: process.cgroup.map_or(0, |fd| fd.as_raw_fd() as u64),
+        ..CloneArgs::default()
+    };
+    // SAFETY: the calls and all that they point to live for ever and don't change; they end in exit_group.
+    let pid = unsafe { clone3_and_call(&args, calls.as_ptr()) };
+    match pid.wrapping_neg() {
+        errno @ 1..=4095 => Err(Errno::from_raw(errno as i32)),
+        _ => Ok(nix::unistd::Pid::from_raw(pid as i32)),
     }
-    libc::c_int::MAX
+}
+
+/// A system call that is made later: its number, and the arguments.
+#[repr(C)]
+struct Call(usize, [usize; 5]);
+
+/// `struct clone_args` (clone(2)).
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// clone3(2); the new process makes one call after the other. It has our memory, our stack pointer and nothing else:
+/// so it keeps to registers, and comes to no Rust code.
+///
+/// # Safety
+/// One of the calls ends the process, and until then all memory that they read stays as it is.
+#[cfg(target_arch = "x86_64")]
+unsafe fn clone3_and_call(args: &CloneArgs, calls: *const Call) -> usize {
+    let returned: usize;
+    // SAFETY: the kernel reads the structure; what the new process runs does not touch the stack that it shares.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 3f",
+            "2:",
+            "mov rax, [{calls}]",
+            "mov rdi, [{calls} + 8]",
+            "mov rsi, [{calls} + 16]",
+            "mov rdx, [{calls} + 24]",
+            "mov r10, [{calls} + 32]",
+            "mov r8, [{calls} + 40]",
+            "add {calls}, 48",
+            "syscall",
+            "jmp 2b",
+            "3:",
+            calls = inout(reg) calls => _,
+            inlateout("rax") syscalls::Sysno::clone3 as usize => returned,
+            inout("rdi") std::ptr::from_ref(args) => _,
+            inout("rsi") size_of::<CloneArgs>() => _,
+            out("rdx") _,
+            out("r10") _,
+            out("r8") _,
+            out("rcx") _,
+            out("r11") _,
+        );
+    }
+    returned
+}
+
+/// clone3(2); the new process makes one call after the other. It has our memory, our stack pointer and nothing else:
+/// so it keeps to registers, and comes to no Rust code.
+///
+/// # Safety
+/// One of the calls ends the process, and until then all memory that they read stays as it is.
+#[cfg(target_arch = "aarch64")]
+unsafe fn clone3_and_call(args: &CloneArgs, calls: *const Call) -> usize {
+    let returned: usize;
+    // SAFETY: as on x86_64.
+    unsafe {
+        std::arch::asm!(
+            "svc 0",
+            "cbnz x0, 3f",
+            "2:",
+            "ldp x8, x0, [{calls}]",
+            "ldp x1, x2, [{calls}, 16]",
+            "ldp x3, x4, [{calls}, 32]",
+            "add {calls}, {calls}, 48",
+            "svc 0",
+            "b 2b",
+            "3:",
+            calls = inout(reg) calls => _,
+            inout("x8") syscalls::Sysno::clone3 as usize => _,
+            inout("x0") std::ptr::from_ref(args) => returned,
+            inout("x1") size_of::<CloneArgs>() => _,
+            out("x2") _,
+            out("x3") _,
+            out("x4") _,
+        );
+    }
+    returned
 }
 
 /// fcntl(2) with F_DUPFD_CLOEXEC: a copy of the fd, with a number of at least `lowest`.

@@ -31,14 +31,14 @@ impl Node {
 
 /// Makes a node. What is there already is kept if it is the same node; anything else the image has put there is not
 /// followed, not replaced, and fails the start.
-pub fn device(container: &mut Container<'_>, path: &CStr, node: &Node) -> Result<()> {
-    let (dir, name) = inside::parent(container.root()?, path)?;
-    match file::mknodat(&dir, name, node.mode, node.major, node.minor) {
+pub fn device<'a>(container: &mut Container<'a>, path: &'a CStr, node: &Node) -> Result<()> {
+    let (dir, name) = container.parent(path)?;
+    match file::mknodat(dir, name, node.mode, node.major, node.minor) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(errno) => return Err(Fault::new(Op::Mknod, errno)),
     }
     // Whatever mknod said: another process of a shared volume may have swapped it since.
-    let file = file::openat(&dir, name, Open::PATH | Open::NOFOLLOW, 0).during(Op::OpenTarget)?;
+    let file = file::openat(dir, name, Open::PATH | Open::NOFOLLOW, 0).during(Op::OpenTarget)?;
     let stat = file::stat(&file).during(Op::Statx)?;
     if !node.is(&stat) {
         return Err(Fault::new(Op::Verify, Errno::EXIST));
@@ -50,9 +50,9 @@ pub fn device(container: &mut Container<'_>, path: &CStr, node: &Node) -> Result
 }
 
 /// Makes a symlink. One that is there already is kept.
-pub fn symlink(container: &mut Container<'_>, path: &CStr, target: &CStr) -> Result<()> {
-    let (dir, name) = inside::parent(container.root()?, path)?;
-    match file::symlinkat(target, &dir, name) {
+pub fn symlink<'a>(container: &mut Container<'a>, path: &'a CStr, target: &CStr) -> Result<()> {
+    let (dir, name) = container.parent(path)?;
+    match file::symlinkat(target, dir, name) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(errno) => Err(Fault::new(Op::Symlink, errno)),
     }

@@ -4,7 +4,7 @@ use super::Container;
 use crate::fault::{During, Fault, Result};
 use crate::inside::{self, Symlinks};
 use crate::sys::file::{self, Open};
-use crate::sys::map::{self, Pointers};
+use crate::sys::map::{Arena, Pointers};
 use crate::sys::{Errno, OwnedFd};
 use crate::text::{PATH_MAX, Path, Text};
 use core::ffi::CStr;
@@ -23,11 +23,14 @@ pub fn home(container: &mut Container<'_>, uid: u32) -> Result<()> {
         Some(passwd) => find(&passwd, uid).during(Op::Read)?,
         None => None,
     };
-    let variable = variable(home.as_ref().map_or(NONE, |home| home.as_bytes())).during(Op::Map)?;
+    let home = home.as_ref().map_or(NONE, |home| home.as_bytes());
+    let variable = variable(&mut container.arena, home).during(Op::Map)?;
     let others = vars.iter().filter(|var| !var.to_bytes().starts_with(NAME));
     let count = vars.count().saturating_add(1);
-    container.registers.env =
-        Some(Pointers::of(others.chain(core::iter::once(variable)), count).during(Op::Map)?);
+    container.registers.env = Some(
+        Pointers::of(&mut container.arena, others.chain(core::iter::once(variable)), count)
+            .during(Op::Map)?,
+    );
     Ok(())
 }
 
@@ -44,6 +47,7 @@ fn open_passwd(container: &mut Container<'_>) -> Result<Option<OwnedFd>> {
 }
 
 /// The home of the first line with this user's number.
+#[inline(never)] // Its buffers are pages of the stack, which only an image with a passwd has to have.
 fn find(passwd: &OwnedFd, uid: u32) -> crate::sys::Result<Option<Path>> {
     let mut lines = Lines::default();
     let mut chunk = [0; PATH_MAX];
@@ -98,9 +102,9 @@ fn home_of(line: &[u8], uid: u32) -> Option<&[u8]> {
 }
 
 /// `HOME=...`, where it stays until the exec.
-fn variable(home: &[u8]) -> crate::sys::Result<&'static CStr> {
+fn variable(arena: &mut Arena, home: &[u8]) -> crate::sys::Result<&'static CStr> {
     let len = NAME.len().saturating_add(home.len());
-    let place = map::bytes(len.saturating_add(1))?;
+    let place = arena.bytes(len.saturating_add(1))?;
     for (to, from) in place.iter_mut().zip(NAME.iter().chain(home)) {
         *to = *from;
     }
@@ -149,6 +153,6 @@ mod tests {
 
     #[test]
     fn the_variable_is_a_string() {
-        assert_eq!(variable(b"/h").unwrap(), c"HOME=/h");
+        assert_eq!(variable(&mut Arena::new(&mut []), b"/h").unwrap(), c"HOME=/h");
     }
 }

@@ -20,7 +20,7 @@ use crate::exec;
 use crate::fault::{During, Fault, Result};
 use crate::sync::Sync;
 use crate::sys::file::{self, Open};
-use crate::sys::map::Pointers;
+use crate::sys::map::{Arena, Pointers};
 use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
 use core::ffi::CStr;
 use skeg_proto::field::{Strings, WordList};
@@ -30,6 +30,7 @@ use skeg_proto::{NO_FD, Op, Step};
 /// The container while it is being built: what a step leaves for later ones.
 pub struct Container<'a> {
     sync: &'a Sync,
+    arena: Arena,
     /// The container's root directory; None until it is known to differ from "/".
     root: Option<OwnedFd>,
     /// A procfs that this process has mounted itself.
@@ -40,6 +41,8 @@ pub struct Container<'a> {
     empty: Option<OwnedFd>,
     /// The container's null device.
     null: Option<OwnedFd>,
+    /// The directory that the step before made a file in, and its path: most files are made in one, /dev.
+    parent: Option<(&'a [u8], OwnedFd)>,
     /// Whether the next file system starts as a copy of what it covers.
     copy_up: bool,
     /// Where the program was found.
@@ -64,14 +67,16 @@ struct Registers<'a> {
 
 impl<'a> Container<'a> {
     /// Nothing built yet.
-    pub fn new(sync: &'a Sync) -> Self {
+    pub fn new(sync: &'a Sync, arena: Arena) -> Self {
         Self {
             sync,
+            arena,
             root: None,
             procfs: None,
             devpts: None,
             empty: None,
             null: None,
+            parent: None,
             copy_up: false,
             program: None,
             workdir: None,
@@ -82,6 +87,10 @@ impl<'a> Container<'a> {
     /// Executes one step.
     #[allow(clippy::too_many_lines)] // A table.
     pub fn execute(&mut self, step: &Step<'a>) -> Result<()> {
+        if !matches!(step, Step::Device { .. } | Step::Symlink { .. }) {
+            // It may put something else in that place.
+            self.parent = None;
+        }
         match *step {
             Step::Propagation { flags } => root::propagation(flags),
             Step::PrivateParent { path } => root::private_parent(path),
@@ -183,13 +192,13 @@ impl<'a> Container<'a> {
             }
             Step::Seccomp { filter, flags } => seccomp::seccomp(self, filter, flags),
             Step::Exec { keep_fds } => exec::exec(self, keep_fds),
-            Step::Argv { args, .. } => fill(&mut self.registers.argv, args),
+            Step::Argv { args, .. } => fill(&mut self.arena, &mut self.registers.argv, args),
             Step::Env { vars, .. } => {
                 self.registers.vars = Some(vars);
-                fill(&mut self.registers.env, vars)
+                fill(&mut self.arena, &mut self.registers.env, vars)
             }
-            Step::HookArgs { args, .. } => fill(&mut self.registers.hook_args, args),
-            Step::HookEnv { vars, .. } => fill(&mut self.registers.hook_env, vars),
+            Step::HookArgs { args, .. } => fill(&mut self.arena, &mut self.registers.hook_args, args),
+            Step::HookEnv { vars, .. } => fill(&mut self.arena, &mut self.registers.hook_env, vars),
             Step::HookStdin { text, .. } => {
                 self.registers.hook_stdin = text;
                 Ok(())
@@ -208,7 +217,8 @@ impl<'a> Container<'a> {
             | Step::Join { .. }
             | Step::Cgroup { .. }
             | Step::RaiseLimit { .. }
-            | Step::Clone {} => Ok(()),
+            | Step::Clone {}
+            | Step::Born {} => Ok(()),
         }
     }
 
@@ -224,6 +234,18 @@ impl<'a> Container<'a> {
             self.root = Some(root);
         }
         self.root.as_ref().map(AsFd::as_fd).ok_or(Fault::new(Op::Open, sys::Errno::BADF))
+    }
+
+    /// Opens the directory that a path's last component is in, made when missing, and returns it with that component,
+    /// which is not looked at.
+    fn parent(&mut self, path: &'a CStr) -> Result<(BorrowedFd<'_>, &'a CStr)> {
+        let (dir, name) = crate::inside::split(path).ok_or(Fault::new(Op::OpenTarget, sys::Errno::INVAL))?;
+        if self.parent.as_ref().is_none_or(|(open, _)| *open != dir) {
+            let fd = crate::inside::directory(self.root()?, dir)?;
+            self.parent = Some((dir, fd));
+        }
+        let parent = self.parent.as_ref().map(|(_, fd)| (fd.as_fd(), name));
+        parent.ok_or(Fault::new(Op::OpenTarget, sys::Errno::BADF))
     }
 
     fn hook_point(&self) -> Result<()> {
@@ -278,7 +300,7 @@ impl<'a> Container<'a> {
 }
 
 /// Puts strings into a register, as the array of pointers that execve(2) takes.
-fn fill<'a>(register: &mut Option<Pointers<'a>>, strings: Strings<'a>) -> Result<()> {
-    *register = Some(Pointers::of(strings.iter(), strings.count()).during(Op::Map)?);
+fn fill<'a>(arena: &mut Arena, register: &mut Option<Pointers<'a>>, strings: Strings<'a>) -> Result<()> {
+    *register = Some(Pointers::of(arena, strings.iter(), strings.count()).during(Op::Map)?);
     Ok(())
 }

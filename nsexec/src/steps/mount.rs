@@ -5,7 +5,7 @@ use crate::fault::{During, Fault, Result};
 use crate::inside::{self, Kind, Symlinks, Target};
 use crate::sys::file::{self, Open};
 use crate::sys::{self, Errno, OwnedFd, mount as kernel};
-use crate::text::{Path, octal};
+use crate::text::{Name, octal};
 use core::ffi::CStr;
 use skeg_proto::Op;
 use skeg_proto::field::{Strings, WordList};
@@ -90,7 +90,7 @@ fn configure(context: &OwnedFd, option: &CStr) -> sys::Result<()> {
     match bytes.iter().position(|byte| *byte == b'=') {
         None => kernel::fsconfig_flag(context, option),
         Some(equals) => {
-            let key = Path::of(bytes.get(..equals).unwrap_or(&[]))?;
+            let key = Name::of(bytes.get(..equals).unwrap_or(&[]))?;
             let value = bytes.get(equals.saturating_add(1)..).unwrap_or(&[]);
             let value = CStr::from_bytes_with_nul(value).map_err(|_| Errno::INVAL)?;
             kernel::fsconfig_string(context, key.as_c_str(), value)

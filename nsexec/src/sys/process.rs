@@ -24,6 +24,7 @@ pub const NEWPID: u32 = 0x2000_0000;
 /// CLONE_NEW* (clone(2)).
 pub const NEWNET: u32 = 0x4000_0000;
 
+const CLONE_VM: u64 = 0x100;
 const CLONE_PIDFD: u64 = 0x1000;
 const CLONE_PARENT: u64 = 0x8000;
 const CLONE_PARENT_SETTID: u64 = 0x10_0000;
@@ -63,33 +64,89 @@ fn clone3(args: &CloneArgs) -> Result<u32> {
     unsafe { call!(clone3, core::ptr::from_ref(args), size_of::<CloneArgs>()) }.map(|pid| pid as u32)
 }
 
-/// Which process a call came back in.
-pub enum Sibling {
-    /// In the one that called.
-    Old,
-    /// In the new one.
-    New {
-        /// Its pid in the PID namespace of the one that called.
-        pid: u32,
-    },
+/// What becomes of the memory of a process that makes its successor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// The successor goes on in it: nothing is copied.
+    Inherited,
+    /// The successor has a copy.
+    Copied,
 }
 
-/// Makes the container's process: in new namespaces, in a cgroup, a child of this process's own parent (which also
-/// gets the signal that this process's end would give it).
-pub fn clone_sibling(namespaces: u32, cgroup: Option<BorrowedFd<'_>>) -> Result<Sibling> {
+/// Makes the container's process, in new namespaces, in a cgroup, a child of this process's own parent (which also
+/// gets the signal that this process's end would give it), and ends this one. Comes back in the new process, with its
+/// pid in the PID namespace of the old one.
+pub fn replace_by_sibling(namespaces: u32, cgroup: Option<BorrowedFd<'_>>, memory: Memory) -> Result<u32> {
+    use core::sync::atomic::{AtomicU32, Ordering};
     use rustix::fd::AsRawFd;
-    // In memory that both processes share: the kernel writes it before the new one runs.
-    let pid = super::map::shared_number()?;
-    let flags = u64::from(namespaces) | CLONE_PARENT | CLONE_PARENT_SETTID;
+    let own = AtomicU32::new(0);
+    let mut flags = u64::from(namespaces) | CLONE_PARENT | CLONE_PARENT_SETTID;
+    // The kernel writes it before the new process runs, to the memory of the old one.
+    let pid = match memory {
+        Memory::Inherited => {
+            flags |= CLONE_VM;
+            &own
+        }
+        Memory::Copied => super::map::shared_number()?,
+    };
     let mut args = CloneArgs { flags, parent_tid: pid.as_ptr() as u64, ..CloneArgs::default() };
     if let Some(cgroup) = cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup.as_raw_fd() as u64;
     }
-    Ok(match clone3(&args)? {
-        0 => Sibling::New { pid: pid.load(core::sync::atomic::Ordering::Relaxed) },
-        _ => Sibling::Old,
-    })
+    clone3_and_exit(&args)?;
+    Ok(pid.load(Ordering::Relaxed))
+}
+
+/// `long clone3(struct clone_args *args, size_t size)`, and exit_group(2) in the process that called: the new one may
+/// go on on the old one's stack, because the old one never touches it again.
+#[cfg(target_arch = "x86_64")]
+fn clone3_and_exit(args: &CloneArgs) -> Result<()> {
+    let returned: usize;
+    // SAFETY: the kernel reads the structure, which the borrow keeps alive, and writes to `parent_tid`. Where it comes
+    // back with a pid, nothing but two registers is set before the end; so also with CLONE_VM the stack has one user.
+    unsafe {
+        core::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jle 2f",
+            "xor edi, edi",
+            "mov eax, {exit_group}",
+            "syscall",
+            "2:",
+            exit_group = const syscalls::Sysno::exit_group as usize,
+            inlateout("rax") syscalls::Sysno::clone3 as usize => returned,
+            inlateout("rdi") core::ptr::from_ref(args) => _,
+            in("rsi") size_of::<CloneArgs>(),
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    super::check(returned).map(drop)
+}
+
+/// `long clone3(struct clone_args *args, size_t size)`, and exit_group(2) in the process that called: the new one may
+/// go on on the old one's stack, because the old one never touches it again.
+#[cfg(target_arch = "aarch64")]
+fn clone3_and_exit(args: &CloneArgs) -> Result<()> {
+    let returned: usize;
+    // SAFETY: as on x86_64.
+    unsafe {
+        core::arch::asm!(
+            "svc 0",
+            "cmp x0, 0",
+            "b.le 2f",
+            "mov x0, 0",
+            "mov x8, {exit_group}",
+            "svc 0",
+            "2:",
+            exit_group = const syscalls::Sysno::exit_group as usize,
+            in("x8") syscalls::Sysno::clone3 as usize,
+            inlateout("x0") core::ptr::from_ref(args) => returned,
+            in("x1") size_of::<CloneArgs>(),
+        );
+    }
+    super::check(returned).map(drop)
 }
 
 /// A child process and its pidfd.

@@ -2,6 +2,7 @@
 
 use crate::harness;
 use crate::plan::{NEWTIME, NEWUSER, Plan, c};
+use nix::sys::wait::WaitStatus;
 use skeg_proto::step::StepBuf;
 use skeg_proto::sync::{ToNsexec, ToRuntime};
 use skeg_proto::{Op, Stage};
@@ -15,6 +16,18 @@ fn a_container_in_new_namespaces_runs_its_program() {
     assert_eq!(outcome.failure(), None);
     assert_eq!(outcome.code(), Some(0), "{outcome:?}");
     assert!(matches!(outcome.frames[..], [ToRuntime::Created { .. }, ToRuntime::Ready]), "{outcome:?}");
+}
+
+#[test]
+fn a_process_that_the_runtime_has_made_becomes_the_program() {
+    let plan = Plan::new(&["true"]).born().pivot();
+    let mut running = harness::start(&[], &plan.bytes(), &[]);
+    running.converse();
+    let pid = running.pid;
+    let outcome = running.finish();
+    assert_eq!(outcome.failure(), None);
+    assert_eq!(outcome.status, WaitStatus::Exited(pid, 0));
+    assert_eq!(outcome.frames, [ToRuntime::Ready]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What nsexec does with a stream that is none.
 
 use crate::harness::{self, Outcome};
-use crate::plan::{Plan, c};
+use crate::plan::{NEWPID, NEWUSER, Plan, c};
 use skeg_proto::frame::DecodeError;
 use skeg_proto::step::StepBuf;
 use skeg_proto::{MAX_STREAM, Op, Stage};
@@ -91,6 +91,18 @@ fn half_an_instruction_is_no_filter() {
 #[test]
 fn flags_that_are_no_namespaces_are_refused() {
     assert_refused(&Plan::new(&["true"]).in_new(0x100).pivot().run(), DecodeError::BadValue);
+}
+
+#[test]
+fn a_process_that_would_have_to_be_mapped_is_not_born() {
+    assert_refused(&Plan::new(&["true"]).in_new(NEWUSER).born().pivot().run(), DecodeError::Order);
+}
+
+#[test]
+fn a_process_that_would_have_to_join_is_not_born() {
+    let mut plan = Plan::new(&["true"]).born().pivot();
+    plan.host.push(StepBuf::Join { pidfd: 5, namespaces: NEWPID });
+    assert_refused(&plan.run(), DecodeError::Order);
 }
 
 #[test]

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 pub const RSLAVE: u32 = 1 << 14 | 1 << 19;
 /// CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET.
 pub const NAMESPACES: u32 = 0x2_0000 | 0x2000_0000 | 0x400_0000 | 0x800_0000 | 0x4000_0000;
+/// CLONE_NEWPID.
+pub const NEWPID: u32 = 0x2000_0000;
 /// CLONE_NEWUSER.
 pub const NEWUSER: u32 = 0x1000_0000;
 /// CLONE_NEWTIME.
@@ -36,6 +38,8 @@ pub struct Plan {
     pub init: InitBuf,
     /// Before the clone.
     pub host: Vec<StepBuf>,
+    /// Clone or Born.
+    pub begin: StepBuf,
     /// Before READY.
     pub setup: Vec<StepBuf>,
     /// After READY.
@@ -61,7 +65,7 @@ impl Plan {
             filesystem("/proc", "proc", &[]),
         ];
         let start = vec![credentials(0), StepBuf::Exec { keep_fds: 3 }];
-        Self { init, host: Vec::new(), setup, start, fifo: NO_FD, root }
+        Self { init, host: Vec::new(), begin: StepBuf::Clone {}, setup, start, fifo: NO_FD, root }
     }
 
     /// Adds a step before READY.
@@ -73,6 +77,12 @@ impl Plan {
     /// Adds pivot_root and the search for the program.
     pub fn pivot(self) -> Self {
         self.with(StepBuf::Pivot {}).with(StepBuf::Program { uid: 0, gid: 0 })
+    }
+
+    /// In the process that reads it.
+    pub fn born(mut self) -> Self {
+        self.begin = StepBuf::Born {};
+        self
     }
 
     /// Adds CLONE_NEW* flags.
@@ -91,7 +101,7 @@ impl Plan {
     /// The stream.
     pub fn bytes(&self) -> Vec<u8> {
         let ready = StepBuf::Ready { fifo: self.fifo };
-        let steps = self.host.iter().chain([&StepBuf::Clone {}]).chain(&self.setup);
+        let steps = self.host.iter().chain([&self.begin]).chain(&self.setup);
         stream(&self.init, steps.chain([&ready]).chain(&self.start)).unwrap()
     }
 

@@ -21,7 +21,8 @@ pub fn plan(u: &mut Unstructured<'_>) -> Result<(InitBuf, Vec<StepBuf>)> {
     let init = init(u)?;
     let mut steps = Vec::new();
     some(u, &["Fds", "Join", "Cgroup", "RaiseLimit"], &mut steps)?;
-    steps.push(step(u, row("Clone"))?);
+    let begin = u.choose(&["Clone", "Born"])?;
+    steps.push(step(u, row(begin))?);
     let free: Vec<&str> = TABLE.iter().map(|row| row.name).filter(|name| !is_fixed(name)).collect();
     some(u, &free, &mut steps)?;
     steps.push(step(u, row("Ready"))?);
@@ -32,7 +33,7 @@ pub fn plan(u: &mut Unstructured<'_>) -> Result<(InitBuf, Vec<StepBuf>)> {
 
 /// Whether the step stands in one place only.
 pub fn is_fixed(name: &str) -> bool {
-    ["Version", "Fds", "Join", "Cgroup", "RaiseLimit", "Clone", "Ready", "Exec"].contains(&name)
+    ["Version", "Fds", "Join", "Cgroup", "RaiseLimit", "Clone", "Born", "Ready", "Exec"].contains(&name)
 }
 
 /// The row of a step.

@@ -7,7 +7,7 @@ mod spawn;
 pub use explain::explain;
 pub use idmap::write_maps;
 
-use crate::plan::FdRole;
+use crate::plan::{Birth, FdRole};
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, send, sendmsg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use skeg_proto::sync::{FRAME_LEN, ToNsexec, ToRuntime};
 use std::fs::File;
 use std::io::{IoSlice, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Why a container's process could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -71,10 +71,10 @@ pub struct Said {
 }
 
 impl Stage {
-    /// Starts nsexec, which begins to run while the caller is still busy with the plan. fds 3 up to `first_fd` are the
-    /// caller's and stay where they are.
-    pub fn spawn(first_fd: u32) -> Result<Self, Error> {
-        spawn::spawn(first_fd)
+    /// Starts nsexec, which waits for its plan: as the container's process, in its cgroup (v2), or as the one that will
+    /// make it. fds 3 up to `first_fd` are the caller's and stay where they are.
+    pub fn spawn(first_fd: u32, birth: Birth, cgroup: Option<BorrowedFd<'_>>) -> Result<Self, Error> {
+        spawn::spawn(first_fd, birth, cgroup)
     }
 
     /// Hands over the fds that the plan names, in the order of `plan.fds`.
@@ -133,6 +133,15 @@ impl Stage {
             self.created(pid)?;
         }
         Ok(Some(Said { message, fd }))
+    }
+
+    /// Waits until nsexec has closed its end, as the exec does: with nothing to answer, all that it says can be read
+    /// then, and every message that woke us before would cost two changes of process.
+    pub fn wait_until_closed(&self) {
+        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+        let mut fds = [PollFd::new(self.sync.as_fd(), PollFlags::empty())];
+        // An interrupted wait only makes `listen` wait instead.
+        let _ = poll(&mut fds, PollTimeout::NONE);
     }
 
     /// Answers.

@@ -1,6 +1,8 @@
 //! Starts nsexec from a sealed memfd, with the fds where the plan says they are.
 
 use super::{Error, Stage, syscall};
+use crate::plan::Birth;
+use crate::sys::NewProcess;
 use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::pipe2;
@@ -12,7 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// The stage that enters the container, built by build.rs.
 static NSEXEC: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/nsexec"));
 
-pub(super) fn spawn(first_fd: u32) -> Result<Stage, Error> {
+pub(super) fn spawn(first_fd: u32, birth: Birth, cgroup: Option<BorrowedFd<'_>>) -> Result<Stage, Error> {
     let program = sealed_program()?;
     let (plan_read, plan_write) = pipe2(OFlag::O_CLOEXEC).map_err(syscall("make the plan's pipe"))?;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
@@ -25,12 +27,19 @@ pub(super) fn spawn(first_fd: u32) -> Result<Stage, Error> {
     let number = CString::new(first_fd.to_string()).unwrap_or_default();
     let base = i32::try_from(first_fd).unwrap_or(i32::MAX);
     let fds = [(plan_read.as_fd(), base), (theirs.as_fd(), base.saturating_add(1))];
-    let first = crate::sys::start(program.as_fd(), [c"nsexec".to_owned(), number], fds)
-        .map_err(syscall("start nsexec"))?;
+    let (namespaces, what) = match birth {
+        Birth::Runtime { namespaces } => (namespaces, "linux.namespaces: clone3"),
+        Birth::Stage => (0, "start nsexec"),
+    };
+    let process = NewProcess { namespaces, cgroup };
+    let first = crate::sys::start(program.as_fd(), [c"nsexec".to_owned(), number], fds, process)
+        .map_err(syscall(what))?;
+    // Made by us it is the only one: nobody is left to be reaped.
+    let only = birth != Birth::Stage;
     Ok(Stage {
         first,
-        init: None,
-        reaped: false,
+        init: only.then_some(first),
+        reaped: only,
         released: false,
         pipe: Some(File::from(plan_write)),
         sync: ours,

@@ -3,13 +3,11 @@
 use crate::cgroup::Cgroup;
 use crate::container::{Directory, Lock, State, store};
 use crate::hooks;
-use crate::launch::Stage;
 use oci_spec::runtime::Hook;
 
-/// What a create has made so far. Dropped before `keep`, it removes all of it, last made first.
+/// What a create has made so far. Dropped before `keep`, it removes all of it, last made first. Its processes have ended
+/// by then: a cgroup goes only when it is empty.
 pub(super) struct Rollback {
-    /// nsexec, and with it the container's process.
-    pub stage: Stage,
     directory: Directory,
     lock: Option<Lock>,
     cgroup: Option<Cgroup>,
@@ -17,8 +15,8 @@ pub(super) struct Rollback {
 }
 
 impl Rollback {
-    pub fn new(directory: Directory, lock: Lock, stage: Stage) -> Self {
-        Self { stage, directory, lock: Some(lock), cgroup: None, poststop: None }
+    pub fn new(directory: Directory, lock: Lock) -> Self {
+        Self { directory, lock: Some(lock), cgroup: None, poststop: None }
     }
 
     pub fn directory(&self) -> &Directory {
@@ -41,7 +39,6 @@ impl Rollback {
 
     /// It has worked: nothing is removed, and others may change the container.
     pub fn keep(&mut self) {
-        self.stage.release();
         self.lock = None;
     }
 }
@@ -49,8 +46,6 @@ impl Rollback {
 impl Drop for Rollback {
     fn drop(&mut self) {
         let Some(lock) = self.lock.take() else { return };
-        // Its processes end before their cgroup is removed.
-        self.stage.abandon();
         if let Some(mut cgroup) = self.cgroup.take() {
             cgroup.undo_create();
         }

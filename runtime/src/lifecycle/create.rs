@@ -14,14 +14,14 @@ use crate::hooks;
 use crate::launch::{self, Stage, write_maps};
 use crate::namespaces::NamespaceType;
 use crate::notify::NotifySocket;
-use crate::plan::{self, CgroupJoin, Creation, FdRole, Plan};
+use crate::plan::{self, Birth, CgroupJoin, Creation, FdRole, Plan};
 use crate::seccomp;
 use nix::fcntl::OFlag;
 use nix::unistd::Pid;
 use oci_spec::runtime::{Hook, Spec};
 use skeg_proto::step::StepBuf;
 use skeg_proto::sync::{ToNsexec, ToRuntime};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// What `create` and `run` were asked for.
@@ -53,6 +53,8 @@ pub struct Request {
 
 /// A container whose process is ready. Dropped before `release`, it is removed.
 pub struct Created {
+    // Before the rollback, which drops after it.
+    stage: Stage,
     rollback: Rollback,
     plan: Plan,
     /// What is on disk.
@@ -66,8 +68,6 @@ pub struct Created {
 /// Creates a container. Bad input is an error before anything is changed; any failure leaves nothing behind.
 pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     let kept = Kept::claim(request.preserve_fds)?;
-    // First of all: it starts while we are busy with the config, and does nothing until it gets its plan.
-    let stage = Stage::spawn(kept.first_free())?;
     let bundle = absolute(&request.bundle)?;
     let spec = config::load(&bundle)?;
     let own = OwnCgroup::read()?;
@@ -78,7 +78,7 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     let filter = compile_seccomp(&spec)?;
 
     let (directory, lock) = store.create(&request.id)?;
-    let mut rollback = Rollback::new(directory, lock, stage);
+    let mut rollback = Rollback::new(directory, lock);
     let paths = cgroup::locate(&facts.cgroup, cgroups_path(&spec), request.id.as_str(), &own)?;
     let creation = Creation::new(&spec, &facts)?;
     let mut state = first_state(&spec, request, &bundle, &creation, &facts, paths)?;
@@ -104,25 +104,35 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     if let Some(filter) = &filter {
         filter_file::save(rollback.directory(), filter)?;
     }
-    let fds = open_fds(&plan, rollback.directory(), cgroup_of(&state), console)?;
-    rollback.stage.send_fds(&fds)?;
+    let cgroup = cgroup_of(&state);
+    let mut stage = spawn(&plan, &cgroup)?;
+    stage.send_fds(&open_fds(&plan, rollback.directory(), &cgroup, console)?)?;
     if creation.is_own(NamespaceType::User) {
         stdio::give_to_mapped_user(&spec);
     }
-    let outcome = Conversation { spec: &spec, plan: &plan, request }.lead(&mut state, &mut rollback);
-    let master = outcome.map_err(|error| say_more(error, &rollback.stage.abandon(), &state))?;
-    Ok(Created { rollback, plan, state, master, notify })
+    let conversation = Conversation { spec: &spec, plan: &plan, request };
+    let outcome = conversation.lead(&mut state, &mut rollback, &mut stage);
+    let master = outcome.map_err(|error| say_more(error, &stage.abandon(), &state))?;
+    Ok(Created { stage, rollback, plan, state, master, notify })
+}
+
+/// Starts nsexec: in the container's cgroup, where it is the container's process already.
+fn spawn(plan: &Plan, cgroup: &Cgroup) -> Result<Stage, Error> {
+    let by_us = plan.birth != Birth::Stage && plan.join == CgroupJoin::Clone;
+    let dir = if by_us { Some(cgroup.dir_fd().ok_or_else(|| missing(FdRole::Cgroup))?) } else { None };
+    Ok(Stage::spawn(plan.first_fd, plan.birth, dir.as_ref().map(AsFd::as_fd))?)
 }
 
 impl Created {
     /// From here on the container is on its own.
     pub fn release(&mut self) {
+        self.stage.release();
         self.rollback.keep();
     }
 
     /// Waits until the program was exec'd, or says why it was not.
     pub fn wait_for_exec(&mut self) -> Result<(), Error> {
-        match self.rollback.stage.listen()? {
+        match self.stage.listen()? {
             None => Ok(()),
             Some(said) => Err(unexpected(said.message, &self.plan).into()),
         }
@@ -148,29 +158,35 @@ struct Conversation<'a> {
 
 impl Conversation<'_> {
     /// Leads it to READY and returns the console's master, if there was one.
-    fn lead(self, state: &mut State, rollback: &mut Rollback) -> Result<Option<OwnedFd>, Error> {
-        self.send_plan(&cgroup_of(state), &mut rollback.stage)?;
+    fn lead(
+        self,
+        state: &mut State,
+        rollback: &mut Rollback,
+        stage: &mut Stage,
+    ) -> Result<Option<OwnedFd>, Error> {
+        self.send_plan(&cgroup_of(state), stage)?;
+        if self.plan.birth != Birth::Stage {
+            self.created(state, rollback, stage)?;
+            if !self.has_more_to_answer() && !self.request.wait_for_start {
+                stage.wait_until_closed();
+            }
+        }
         let mut master = None;
-        while let Some(said) = rollback.stage.listen()? {
+        while let Some(said) = stage.listen()? {
             match said.message {
-                ToRuntime::Created { .. } => {
-                    created(state, rollback)?;
-                    if !self.has_more_to_answer() {
-                        self.let_go(state, rollback)?;
-                    }
-                }
+                ToRuntime::Created { .. } => self.created(state, rollback, stage)?,
                 ToRuntime::MapWanted => {
-                    write_maps(mapped_pid(&rollback.stage), &self.plan.init).map_err(launch::Error::from)?;
-                    rollback.stage.say(ToNsexec::MapWritten)?;
+                    write_maps(mapped_pid(stage), &self.plan.init).map_err(launch::Error::from)?;
+                    stage.say(ToNsexec::MapWritten)?;
                 }
                 ToRuntime::HookPoint => {
                     self.run_hooks(state, rollback)?;
-                    rollback.stage.say(ToNsexec::HooksDone)?;
+                    stage.say(ToNsexec::HooksDone)?;
                 }
                 ToRuntime::Console => master = foreground::sized_like_the_callers(said.fd)?,
                 ToRuntime::Ready => {
                     if self.has_more_to_answer() {
-                        self.let_go(state, rollback)?;
+                        self.let_go(state, stage)?;
                     }
                     return Ok(master);
                 }
@@ -206,8 +222,16 @@ impl Conversation<'_> {
             || self.plan.steps.iter().any(|planned| planned.step == StepBuf::HookPoint {})
     }
 
+    /// The container's process exists.
+    fn created(&self, state: &mut State, rollback: &Rollback, stage: &mut Stage) -> Result<(), Error> {
+        if let Some(pid) = stage.init() {
+            write_down(pid, state, rollback)?;
+        }
+        if self.has_more_to_answer() { Ok(()) } else { self.let_go(state, stage) }
+    }
+
     /// Says START: limits are set, and what others need to know of the container is written down.
-    fn let_go(&self, state: &State, rollback: &mut Rollback) -> Result<(), Error> {
+    fn let_go(&self, state: &State, stage: &mut Stage) -> Result<(), Error> {
         let pid = Pid::from_raw(state.pid);
         if let Some(path) = &self.request.pid_file {
             pid_file::write(path, pid)?;
@@ -216,8 +240,8 @@ impl Conversation<'_> {
             pidfd_socket::send(path, pid, "standard")?;
         }
         // Before the program runs: a zombie counts against pids.max, too.
-        rollback.stage.reap_first();
-        Ok(rollback.stage.say(ToNsexec::Start)?)
+        stage.reap_first();
+        Ok(stage.say(ToNsexec::Start)?)
     }
 
     #[allow(deprecated)]
@@ -233,8 +257,7 @@ impl Conversation<'_> {
 }
 
 /// Writes down who the container's process is: before it may go on, and while the kernel makes its namespaces.
-fn created(state: &mut State, rollback: &Rollback) -> Result<(), Error> {
-    let Some(pid) = rollback.stage.init() else { return Ok(()) };
+fn write_down(pid: Pid, state: &mut State, rollback: &Rollback) -> Result<(), Error> {
     log::debug!("child process in init(): pid {pid}");
     state.pid = pid.as_raw();
     state.start_time = Identity::of(pid.as_raw())?.map_or(0, |identity| identity.start_time);
@@ -359,7 +382,7 @@ fn join_kind(cgroup: &cgroup::Paths, creation: &Creation, spec: &Spec) -> Cgroup
 fn open_fds(
     plan: &Plan,
     directory: &Directory,
-    cgroup: Cgroup,
+    cgroup: &Cgroup,
     console: Option<OwnedFd>,
 ) -> Result<Vec<(FdRole, OwnedFd)>, Error> {
     let mut console = console;
@@ -372,10 +395,13 @@ fn open_fds(
                 FdRole::ConsoleSocket => console.take(),
                 FdRole::Init => None,
             };
-            let missing = || Error::Usage(format!("a file descriptor is missing: {role:?}"));
-            Ok((*role, fd.ok_or_else(missing)?))
+            Ok((*role, fd.ok_or_else(|| missing(*role))?))
         })
         .collect()
+}
+
+fn missing(role: FdRole) -> Error {
+    Error::Usage(format!("a file descriptor is missing: {role:?}"))
 }
 
 /// The exec FIFO. nsexec reads one byte from it; it holds both ends, so that opening never blocks.

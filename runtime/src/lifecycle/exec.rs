@@ -11,7 +11,7 @@ use crate::container::{Id, Operation, State, Status, Store};
 use crate::facts::Facts;
 use crate::launch::{self, Stage};
 use crate::namespaces::NamespaceType;
-use crate::plan::{self, CgroupJoin, ExecOptions, FdRole, Plan};
+use crate::plan::{self, Birth, CgroupJoin, ExecOptions, FdRole, Plan};
 
 use nix::unistd::Pid;
 use oci_spec::runtime::Process;
@@ -55,7 +55,7 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     // From before the process exists: its end must not be missed.
     let signals = if request.detach { None } else { Some(Signals::take()?) };
     // First of all: it starts while we are busy, and does nothing until it gets its plan.
-    let mut stage = Stage::spawn(kept.first_free())?;
+    let mut stage = Stage::spawn(kept.first_free(), Birth::Stage, None)?;
     let directory = store.open(&request.id)?;
     let state = directory.load()?;
     check_status(status(&directory, &state)?, request)?;

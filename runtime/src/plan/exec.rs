@@ -1,7 +1,7 @@
 //! The plan of `exec`: joins a running container and becomes a second process of it.
 
 use super::process::last_of_each;
-use super::{Builder, CgroupJoin, Error, FdRole, Plan};
+use super::{Birth, Builder, CgroupJoin, Error, FdRole, Plan};
 use crate::facts::Facts;
 use crate::namespaces::NamespaceType;
 use crate::seccomp::Filter;
@@ -39,14 +39,13 @@ pub fn compile_exec(
     options: &ExecOptions,
     filter: Option<&Filter>,
 ) -> Result<Plan, Error> {
-    let mut plan = Builder::new(3 + options.keep_fds, options.join);
+    let mut plan = Builder::new(3 + options.keep_fds, options.join, Birth::Stage);
     let own_userns = options.namespaces & NamespaceType::User.clone_flag().bits() as u32 != 0;
     if options.namespaces != 0 {
         let pidfd = plan.fd(FdRole::Init);
         plan.push(StepBuf::Join { pidfd, namespaces: options.namespaces }, "the container's namespaces");
     }
-    plan.cgroup(options.join);
-    plan.push(StepBuf::Clone {}, "the container's namespaces");
+    plan.clone_or_born("the container's namespaces");
 
     if options.keyring {
         let name = super::text::c_string(format!("_ses.{}", options.id), "session keyring")?;

@@ -43,6 +43,21 @@ pub struct Plan {
     pub first_fd: u32,
     /// How the process gets into its cgroup.
     pub join: CgroupJoin,
+    /// Who makes the process.
+    pub birth: Birth,
+}
+
+/// Who makes the container's process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Birth {
+    /// The runtime, with these CLONE_NEW* flags: one process less, where nothing has to be joined, mapped or set
+    /// before the clone.
+    Runtime {
+        /// CLONE_NEWPID or nothing: the other namespaces are made by nsexec, beside what the runtime has still to do.
+        namespaces: u32,
+    },
+    /// A first process of nsexec.
+    Stage,
 }
 
 /// One step and where it comes from.
@@ -115,11 +130,10 @@ pub fn compile(
     filter: Option<&Filter>,
 ) -> Result<Plan, Error> {
     let creation = Creation::new(spec, facts)?;
-    let mut plan = Builder::new(3 + options.keep_fds, options.join);
+    let mut plan = Builder::new(3 + options.keep_fds, options.join, creation.birth());
 
     plan.host_limits(spec, &creation)?;
-    plan.cgroup(options.join);
-    plan.push(StepBuf::Clone {}, "linux.namespaces");
+    plan.clone_or_born("linux.namespaces");
 
     plan.keyring(options, &creation)?;
     plan.network(&creation);
@@ -154,11 +168,12 @@ struct Builder {
     fds: Vec<FdRole>,
     first_fd: u32,
     join: CgroupJoin,
+    birth: Birth,
 }
 
 impl Builder {
-    fn new(first_fd: u32, join: CgroupJoin) -> Self {
-        Self { steps: Vec::with_capacity(96), fds: Vec::new(), first_fd, join }
+    fn new(first_fd: u32, join: CgroupJoin, birth: Birth) -> Self {
+        Self { steps: Vec::with_capacity(96), fds: Vec::new(), first_fd, join, birth }
     }
 
     fn push(&mut self, step: StepBuf, origin: impl Into<Cow<'static, str>>) {
@@ -175,11 +190,15 @@ impl Builder {
         self.first_fd + 2 + index as u32
     }
 
-    fn cgroup(&mut self, join: CgroupJoin) {
-        if join == CgroupJoin::Clone {
+    fn clone_or_born(&mut self, origin: &'static str) {
+        if let Birth::Runtime { .. } = self.birth {
+            return self.push(StepBuf::Born {}, origin);
+        }
+        if self.join == CgroupJoin::Clone {
             let fd = self.fd(FdRole::Cgroup);
             self.push(StepBuf::Cgroup { fd }, "linux.cgroupsPath");
         }
+        self.push(StepBuf::Clone {}, origin);
     }
 
     fn exec(&mut self, keep_fds: u32) {
@@ -192,7 +211,8 @@ impl Builder {
             // Before every step that uses one.
             self.steps.insert(0, Planned { step, origin: "skeg".into() });
         }
-        Plan { init, steps: self.steps, fds: self.fds, first_fd: self.first_fd, join: self.join }
+        let Self { steps, fds, first_fd, join, birth } = self;
+        Plan { init, steps, fds, first_fd, join, birth }
     }
 }
 

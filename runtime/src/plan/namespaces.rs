@@ -1,7 +1,7 @@
 //! Which namespaces are new, joined or the host's, and the bootstrap message that says so.
 
 use super::text::c_string;
-use super::{Builder, Error};
+use super::{Birth, Builder, Error};
 use crate::facts::Facts;
 use crate::namespaces::{NamespaceType, Namespaces};
 use oci_spec::runtime::{LinuxIdMapping, LinuxTimeOffset, Spec};
@@ -37,6 +37,17 @@ impl Creation {
     /// CLONE_NEW* flags of all namespaces that are not the host's.
     pub fn own_flags(&self) -> u32 {
         flags(NamespaceType::ALL.iter().filter(|k| self.is_own(**k)).map(|k| k.clone_flag()).collect())
+    }
+
+    /// Who makes the container's process. What is joined, and a user namespace (also for its clocks), comes before the
+    /// clone or before the other namespaces, in a process that is small enough to be let in.
+    pub(super) fn birth(&self) -> Birth {
+        let before = [NamespaceType::User, NamespaceType::Time];
+        let joins = self.namespaces.iter().any(|(_, path)| path.is_some());
+        if joins || before.iter().any(|kind| self.is_own(*kind)) {
+            return Birth::Stage;
+        }
+        Birth::Runtime { namespaces: flags(self.namespaces.clone_flags() & NamespaceType::Pid.clone_flag()) }
     }
 
     /// Whether the first process loses the host's privileges before the clone, so that it may no longer write to, or

@@ -17,6 +17,7 @@ pub(super) fn words(step: &StepBuf) -> String {
         StepBuf::Cgroup { .. } => "clone into the container's cgroup".to_owned(),
         StepBuf::RaiseLimit { resource, hard } => format!("raise hard limit {resource} to {}", limit(*hard)),
         StepBuf::Clone {} => "clone3: the container's process starts here".to_owned(),
+        StepBuf::Born {} => "skeg's clone3 has made the container's process, which starts here".to_owned(),
         StepBuf::Propagation { flags } => format!("make \"/\" {}", propagation(*flags)),
         StepBuf::PrivateParent { path } => format!("make the mount that holds {} private", text(path)),
         StepBuf::Root { path } => format!("attach the rootfs {}", text(path)),
