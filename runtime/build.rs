@@ -9,6 +9,7 @@ include!("link_static.rs");
 fn main() {
     embed_nsexec(&PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")));
     link_static_pie("rustc-link-arg-bins");
+    order_functions();
     tell_commit();
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=link_static.rs");
@@ -37,6 +38,12 @@ fn embed_nsexec(out: &Path) {
     {
         println!("cargo:rerun-if-changed={input}");
     }
+}
+
+/// Puts the functions that most commands execute side by side.
+fn order_functions() {
+    println!("cargo:rustc-link-arg-bins=-Wl,-T,{}/layout.ld", env!("CARGO_MANIFEST_DIR"));
+    println!("cargo:rerun-if-changed=layout.ld");
 }
 
 /// Sets SKEG_COMMIT for `--version`: from the environment of a packager who builds without git, else from git.
