@@ -57,10 +57,10 @@ impl Facts {
     }
 }
 
-/// The initial user namespace is the one that maps every ID to itself (user_namespaces(7)).
+/// The initial user namespace has the one inode number that the kernel never gives to another (PROC_USER_INIT_INO).
 pub fn is_in_user_namespace() -> bool {
-    std::fs::read_to_string("/proc/self/uid_map")
-        .is_ok_and(|map| !map.split_whitespace().eq(["0", "0", "4294967295"]))
+    const INITIAL: u64 = 0xefff_fffd;
+    nix::sys::stat::stat("/proc/self/ns/user").is_ok_and(|namespace| namespace.st_ino != INITIAL)
 }
 
 /// A helper program by name. Callers run us with no PATH at all, so the usual places come after it.

@@ -53,6 +53,9 @@ fn check(tree: &Tree) -> Result<()> {
             return Err(Error::NotEmpty(pids.len()));
         }
     }
+    if tree.hierarchies.iter().all(Hierarchy::is_new_below_the_root) {
+        return Ok(());
+    }
     // A frozen parent stops what is below, so even a fresh one is looked at.
     if freeze::is_stopped(tree)? { Err(Error::Frozen) } else { Ok(()) }
 }
@@ -101,7 +104,7 @@ fn make_parents(path: &Path, mount: &Path, parents: &mut Vec<PathBuf>) -> Result
 fn v2_controllers(hierarchy: &Hierarchy) -> Result<()> {
     let offered = Dir::new(&hierarchy.mount).read_named("cgroup.controllers")?;
     enable(hierarchy, &offered.split_whitespace().collect::<Vec<_>>())?;
-    threaded(hierarchy)
+    if hierarchy.is_new_below_the_root() { Ok(()) } else { threaded(hierarchy) }
 }
 
 /// Enables `wanted` in all parents. What can't be enabled (a parent has processes, or isn't ours) is missed when a

@@ -50,12 +50,20 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// Looks at the host. `own` names the controllers that are bound to v1.
-    pub fn detect(own: &OwnCgroup) -> Self {
-        let root = Path::new(ROOT);
-        if is(root, CGROUP2_SUPER_MAGIC) {
-            return Self::V2;
+    /// Looks at the host, and at the caller's own cgroup: on a v2 host only for a `linux.cgroupsPath` that is relative
+    /// to it, or absent.
+    pub fn detect(cgroups_path: Option<&Path>) -> Result<(Self, OwnCgroup)> {
+        let is_v2 = is(Path::new(ROOT), CGROUP2_SUPER_MAGIC);
+        if is_v2 && cgroups_path.is_some_and(Path::is_absolute) {
+            return Ok((Self::V2, OwnCgroup::default()));
         }
+        let own = OwnCgroup::read()?;
+        Ok((if is_v2 { Self::V2 } else { Self::v1(&own) }, own))
+    }
+
+    /// `own` names the controllers that are bound to v1.
+    fn v1(own: &OwnCgroup) -> Self {
+        let root = Path::new(ROOT);
         let v1: BTreeMap<_, _> = own
             .v1_names()
             .filter_map(|(name, group)| Some((name.to_owned(), v1_mount(name, group)?)))

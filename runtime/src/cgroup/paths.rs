@@ -82,11 +82,14 @@ pub fn locate(layout: &Layout, cgroups_path: Option<&Path>, id: &str, own: &OwnC
     Ok(Paths { dirs, explicit: given.is_some(), ..Paths::default() })
 }
 
-/// Looks at this host and decides where the cgroup is: [`Layout::detect`], then [`locate`].
-pub fn locate_here(cgroups_path: Option<&Path>, id: &str) -> Result<Paths> {
-    let mut own = OwnCgroup::read()?;
-    let layout = Layout::detect(&own);
-    let paths = locate(&layout, cgroups_path, id, &own)?;
+/// As [`locate`], for this host: where the mounts don't begin where /proc/self/cgroup counts from, that is allowed for.
+pub fn locate_here(
+    layout: &Layout,
+    cgroups_path: Option<&Path>,
+    id: &str,
+    mut own: OwnCgroup,
+) -> Result<Paths> {
+    let paths = locate(layout, cgroups_path, id, &own)?;
     if cgroups_path.is_some_and(Path::is_absolute) || paths.dirs.values().all(|dir| parent_exists(dir)) {
         return Ok(paths);
     }
@@ -94,7 +97,7 @@ pub fn locate_here(cgroups_path: Option<&Path>, id: &str) -> Result<Paths> {
     let text = std::fs::read_to_string(mountinfo)
         .map_err(|e| Error::io("read", mountinfo, super::layout::errno(&e)))?;
     own.rebase(&text);
-    locate(&layout, cgroups_path, id, &own)
+    locate(layout, cgroups_path, id, &own)
 }
 
 fn parent_exists(dir: &Path) -> bool {

@@ -29,6 +29,11 @@ impl Hierarchy {
         self.controllers.iter().any(|name| name == controller)
     }
 
+    /// Whether nothing above it can stop its processes or make it threaded: the root can't be frozen, nor threaded.
+    pub(super) fn is_new_below_the_root(&self) -> bool {
+        self.fresh && self.dir.path().parent() == Some(&self.mount)
+    }
+
     /// The processes in this cgroup and below, unsorted.
     pub(super) fn pids(&self) -> Result<Vec<Pid>> {
         let mut pids = Vec::new();

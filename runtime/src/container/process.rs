@@ -126,9 +126,13 @@ fn read_stat(pid: i32) -> Result<Option<Vec<u8>>, Error> {
         Ok(file) => file,
         Err(failure) => return error("open stat")(failure),
     };
-    let mut text = Vec::with_capacity(512);
-    match file.read_to_end(&mut text) {
-        Ok(_) => Ok(Some(text)),
+    // The file comes whole in one read(2): 52 numbers of at most 20 digits, and a name.
+    let mut text = vec![0; 2048];
+    match file.read(&mut text) {
+        Ok(length) => {
+            text.truncate(length);
+            Ok(Some(text))
+        }
         Err(failure) => error("read stat")(failure),
     }
 }

@@ -5,7 +5,7 @@ use super::fds::Kept;
 use super::foreground;
 use super::inspect::hook_state;
 use super::{Error, connect_console, filter_file, pid_file, pidfd_socket, stdio};
-use crate::cgroup::{self, Cgroup, Layout, OwnCgroup};
+use crate::cgroup::{self, Cgroup, Layout};
 use crate::config;
 use crate::container::state::timestamp;
 use crate::container::{Directory, Id, Identity, State, Status, Store};
@@ -70,8 +70,8 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     let kept = Kept::claim(request.preserve_fds)?;
     let bundle = absolute(&request.bundle)?;
     let spec = config::load(&bundle)?;
-    let own = OwnCgroup::read()?;
-    let facts = Facts::gather(request.rootless, Layout::detect(&own));
+    let (layout, own) = Layout::detect(cgroups_path(&spec))?;
+    let facts = Facts::gather(request.rootless, layout);
     config::check(&spec, facts.config_context())?;
     check_console(&spec, request)?;
     check_rootfs(&spec, &bundle)?;
@@ -79,7 +79,7 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
 
     let (directory, lock) = store.create(&request.id)?;
     let mut rollback = Rollback::new(directory, lock);
-    let paths = cgroup::locate(&facts.cgroup, cgroups_path(&spec), request.id.as_str(), &own)?;
+    let paths = cgroup::locate_here(&facts.cgroup, cgroups_path(&spec), request.id.as_str(), own)?;
     let creation = Creation::new(&spec, &facts)?;
     let mut state = first_state(&spec, request, &bundle, &creation, &facts, paths)?;
     // Before anything else exists: whatever becomes of us, `delete --force` finds it.
@@ -358,13 +358,17 @@ fn plan_options(
 }
 
 /// The plan of a bundle, as `create` would make it, with nothing changed.
-pub fn dry_plan(bundle: &Path, facts: &Facts, own: &OwnCgroup) -> Result<Plan, Error> {
+///
+/// Whoever asks, the plan is what root would do, unless `rootless` says otherwise.
+pub fn dry_plan(bundle: &Path, rootless: Option<bool>) -> Result<Plan, Error> {
     let bundle = absolute(bundle)?;
     let spec = config::load(&bundle)?;
+    let (layout, own) = Layout::detect(cgroups_path(&spec))?;
+    let facts = &Facts::gather(rootless.or(Some(false)), layout);
     config::check(&spec, facts.config_context())?;
     let filter = compile_seccomp(&spec)?;
     let id: Id = "container".parse()?;
-    let cgroup = cgroup::locate(&facts.cgroup, cgroups_path(&spec), id.as_str(), own)?;
+    let cgroup = cgroup::locate_here(&facts.cgroup, cgroups_path(&spec), id.as_str(), own)?;
     let creation = Creation::new(&spec, facts)?;
     let options = plan_options(&id, &bundle, &spec, &creation, &cgroup);
     Ok(plan::compile(&spec, facts, &options, filter.as_ref())?)

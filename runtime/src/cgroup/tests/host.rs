@@ -1,7 +1,7 @@
 //! What the live tests share: the two views of this machine, cgroups that don't outlive a test, and processes to
 //! put into them.
 
-use crate::cgroup::{Cgroup, Layout, OwnCgroup, Paths, locate_here};
+use crate::cgroup::{self, Cgroup, Layout, Paths};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::Pid;
@@ -38,12 +38,18 @@ pub(super) fn on_v2(test: impl FnOnce() + Send + 'static) {
 
 /// Whether this machine has v1 hierarchies.
 pub(super) fn has_v1() -> bool {
-    let own = OwnCgroup::read().expect("own cgroup");
-    let v1 = matches!(Layout::detect(&own), Layout::V1(_) | Layout::Hybrid { .. });
+    let (layout, _) = Layout::detect(None).expect("own cgroup");
+    let v1 = matches!(layout, Layout::V1(_) | Layout::Hybrid { .. });
     if !v1 {
         eprintln!("skipped: no v1 hierarchies here");
     }
     v1 && is_root("mkdir(2) in cgroupfs")
+}
+
+/// Where a container's cgroup is on this machine.
+pub(super) fn located(cgroups_path: Option<&Path>, id: &str) -> Paths {
+    let (layout, own) = Layout::detect(cgroups_path).expect("own cgroup");
+    cgroup::locate_here(&layout, cgroups_path, id, own).expect("located")
 }
 
 /// A cgroup path of one test of one process.
@@ -58,7 +64,7 @@ pub(super) struct Scratch {
 
 impl Scratch {
     pub(super) fn new(name: &str) -> Self {
-        let paths = locate_here(Some(&unique(name)), "unused").expect("located");
+        let paths = located(Some(&unique(name)), "unused");
         assert!(!paths.is_empty());
         Self { paths }
     }

@@ -1,9 +1,9 @@
 //! The effects, on this machine's cgroup file systems: as they are (v1 or hybrid), and with cgroup2 in their place
 //! in a mount namespace that only the test's thread is in.
 
-use super::host::{Scratch, Waiting, has_v1, on_v2, read, unique};
+use super::host::{Scratch, Waiting, has_v1, located, on_v2, read, unique};
 use super::resources;
-use crate::cgroup::{Cgroup, Error, Layout, OwnCgroup, locate, locate_here};
+use crate::cgroup::{Cgroup, Error, Layout, OwnCgroup, locate};
 use nix::unistd::Pid;
 use std::path::Path;
 
@@ -50,7 +50,7 @@ fn lifecycle_on_v1() {
 #[test]
 fn lifecycle_on_v2() {
     on_v2(|| {
-        assert_eq!(Layout::detect(&OwnCgroup::read().expect("own cgroup")), Layout::V2);
+        assert_eq!(Layout::detect(None).expect("own cgroup").0, Layout::V2);
         lifecycle(&Scratch::new("life2"), r#"{"devices":[{"allow":false,"access":"rwm"}]}"#);
     });
 }
@@ -176,7 +176,7 @@ fn refuses_frozen(name: &str) {
     let error = scratch.cgroup().create(&resources("{}")).expect_err("frozen").to_string();
     assert_eq!(error, "container's cgroup unexpectedly frozen");
     // A fresh one below it would stop its process just so.
-    let below = locate_here(Some(&unique(name).join("below")), "unused").expect("located");
+    let below = located(Some(&unique(name).join("below")), "unused");
     let error = Cgroup::new(below.clone()).create(&resources("{}")).expect_err("frozen").to_string();
     assert_eq!(error, "container's cgroup unexpectedly frozen");
     assert!(below.dirs.values().all(|dir| !dir.exists()), "a failed create leaves nothing");
@@ -193,7 +193,7 @@ fn a_failed_create_removes_the_parents_it_made() {
 
 fn undoes(name: &str) {
     let scratch = Scratch::new(name);
-    let deep = locate_here(Some(&unique(name).join("a/b")), "unused").expect("located");
+    let deep = located(Some(&unique(name).join("a/b")), "unused");
     let mut cgroup = Cgroup::new(deep.clone());
     cgroup.create(&resources("{}")).expect("created");
     assert!(deep.dirs.values().all(|dir| dir.exists()));

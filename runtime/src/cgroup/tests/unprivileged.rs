@@ -1,8 +1,8 @@
 //! What a caller without privileges gets.
 
-use super::host::{has_v1, on_v2};
+use super::host::{has_v1, located, on_v2};
 use super::resources;
-use crate::cgroup::{Cgroup, locate_here};
+use crate::cgroup::Cgroup;
 use std::path::Path;
 use std::process::Command;
 
@@ -59,7 +59,7 @@ fn unprivileged_on_v2_goes_without_unless_there_are_limits() {
 }
 
 fn unprivileged(path: Option<&Path>) -> Cgroup {
-    Cgroup::new(locate_here(path, "skeg-test-nobody").expect("located"))
+    Cgroup::new(located(path, "skeg-test-nobody"))
 }
 
 fn refuses_the_path() {
