@@ -92,6 +92,10 @@ impl Seen {
             Step::Join { .. } | Step::Cgroup { .. } => self.born_elsewhere = true,
             Step::Born {} => return ordered(!self.born_elsewhere),
             Step::Seccomp { filter, .. } if !is_filter(filter) => return Err(DecodeError::BadValue),
+            // The kernel reads whole words, and would read what follows the mask.
+            Step::MemoryPolicy { nodes, .. } if !nodes.len().is_multiple_of(8) => {
+                return Err(DecodeError::BadValue);
+            }
             _ => {}
         }
         Ok(())

@@ -159,6 +159,14 @@ numbers! {
         Outside = 54 "working directory is outside the root",
         /// Copying what a directory holds.
         Copy = 55 "copy",
+        /// sched_setattr(2).
+        Scheduler = 56 "set scheduler",
+        /// ioprio_set(2).
+        IoPriority = 57 "set I/O priority",
+        /// personality(2).
+        Personality = 58 "set personality",
+        /// set_mempolicy(2).
+        MemoryPolicy = 59 "set memory policy",
     }
 }
 

@@ -406,6 +406,30 @@ steps! {
         }
         /// The next Filesystem starts as a copy of the directory that it covers (tmpcopyup).
         CopyUp = 62038 {}
+        /// sched_setattr(2).
+        Scheduler = 62050 {
+            /// SCHED_*.
+            1 policy: U32,
+            /// The nice value, as the 32 bits of an i32.
+            2 nice: U32,
+            /// The static priority.
+            3 priority: U32,
+            /// SCHED_FLAG_*.
+            4 flags: U64,
+            /// SCHED_DEADLINE: nanoseconds.
+            5 runtime: U64,
+            /// SCHED_DEADLINE: nanoseconds.
+            6 deadline: U64,
+            /// SCHED_DEADLINE: nanoseconds.
+            7 period: U64,
+        }
+        /// ioprio_set(2), for this process.
+        IoPriority = 62051 {
+            /// The class, shifted left by 13, and the level.
+            1 value: U32,
+        }
+        /// personality(2).
+        Personality = 62052 { 1 domain: U32, }
         /// Reports READY and waits for START: the runtime has written down what `delete` needs. Then waits for `start`.
         Ready = 62034 {
             /// A FIFO to read one byte from, after the sync socket is closed; NO_FD: go on after START.
@@ -477,5 +501,7 @@ steps! {
         Seccomp = 62067 filter: Bytes,
         /// sched_setaffinity(2): the payload is the mask.
         Affinity = 62068 mask: Bytes,
+        /// set_mempolicy(2): the payload is the mask of nodes, `nlmsg_flags` are the mode and MPOL_F_*.
+        MemoryPolicy = 62069 nodes: Bytes,
     }
 }

@@ -41,6 +41,13 @@ pub fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<(), Errno
     Errno::result(result).map(drop)
 }
 
+/// sched_setaffinity(2) of this process, with a mask of any size.
+pub fn set_affinity(mask: &[u8]) -> Result<(), Errno> {
+    // SAFETY: the kernel reads as many bytes as the mask has.
+    let result = unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, mask.len(), mask.as_ptr()) };
+    Errno::result(result).map(drop)
+}
+
 /// close_range(2) with CLOSE_RANGE_CLOEXEC: fds of the caller's that it forgot to mark.
 pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;

@@ -18,6 +18,36 @@ pub fn is_open(fd: i32) -> bool {
     unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
 }
 
+/// sched_getattr(2): policy, flags, nice value, priority and, for deadlines, the three times.
+pub fn scheduler() -> io::Result<Value> {
+    let mut words = [0u32; 12];
+    let size = size_of_val(&words);
+    // SAFETY: the kernel writes at most `size` bytes, which the array has.
+    check(unsafe { libc::syscall(libc::SYS_sched_getattr, 0, words.as_mut_ptr(), size, 0) })?;
+    let [_, policy, flags, _, nice, priority, times @ ..] = words;
+    let time = |pair: &[u32]| pair.iter().rev().fold(0, |time, half| time << 32 | u64::from(*half));
+    let times: Vec<u64> = times.chunks(2).map(time).collect();
+    Ok(json!({"policy": policy, "flags": flags, "nice": nice as i32, "priority": priority, "times": times}))
+}
+
+/// ioprio_get(2): class and level.
+pub fn io_priority() -> io::Result<Value> {
+    // SAFETY: no pointers.
+    let value = check(unsafe { libc::syscall(libc::SYS_ioprio_get, 1, 0) })?;
+    Ok(json!({"class": value >> 13, "level": value & 7}))
+}
+
+/// get_mempolicy(2): mode with its flags, and the first word of the node mask.
+pub fn memory_policy() -> io::Result<Value> {
+    let (mut mode, mut nodes) = (0i32, [0u64; 16]);
+    let bits = size_of_val(&nodes) * 8;
+    // SAFETY: the kernel writes one int and at most as many bits as the array has.
+    check(unsafe {
+        libc::syscall(libc::SYS_get_mempolicy, &raw mut mode, nodes.as_mut_ptr(), bits, 0usize, 0)
+    })?;
+    Ok(json!({"mode": mode, "nodes": nodes[0]}))
+}
+
 /// write(2) of one line to a descriptor that was handed in by number.
 pub fn write_to(fd: i32) -> io::Result<()> {
     let text = b"from inside\n";

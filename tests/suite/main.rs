@@ -14,6 +14,7 @@ mod namespaces;
 mod process;
 mod rootfs;
 mod run;
+mod scheduling;
 mod security;
 mod soak;
 mod state;

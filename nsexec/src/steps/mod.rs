@@ -21,6 +21,7 @@ use crate::fault::{During, Fault, Result};
 use crate::sync::Sync;
 use crate::sys::file::{self, Open};
 use crate::sys::map::{Arena, Pointers};
+use crate::sys::process::Scheduling;
 use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
 use core::ffi::CStr;
 use skeg_proto::field::{Strings, WordList};
@@ -164,6 +165,15 @@ impl<'a> Container<'a> {
             Step::Keyring { name, permissions } => host::keyring(name, permissions),
             Step::Umask { mask } => host::umask(mask),
             Step::Affinity { mask, .. } => sys::process::sched_setaffinity(mask).during(Op::Affinity),
+            Step::MemoryPolicy { nodes, flags } => {
+                sys::process::set_mempolicy(flags, nodes).during(Op::MemoryPolicy)
+            }
+            Step::Scheduler { policy, nice, priority, flags, runtime, deadline, period } => {
+                let scheduling = Scheduling { policy, nice, priority, flags, runtime, deadline, period };
+                sys::process::sched_setattr(scheduling).during(Op::Scheduler)
+            }
+            Step::IoPriority { value } => sys::process::ioprio_set(value).during(Op::IoPriority),
+            Step::Personality { domain } => sys::process::personality(domain).during(Op::Personality),
             Step::Limit { resource, soft, hard } => {
                 sys::process::setrlimit(resource, soft, hard).during(Op::Limit)
             }

@@ -345,6 +345,70 @@ pub fn sched_setaffinity(mask: &[u8]) -> Result<()> {
     unsafe { call!(sched_setaffinity, 0, mask.len(), mask.as_ptr()) }.map(drop)
 }
 
+/// What sched_setattr(2) takes.
+pub struct Scheduling {
+    /// SCHED_*.
+    pub policy: u32,
+    /// The bits of an i32.
+    pub nice: u32,
+    /// The static priority.
+    pub priority: u32,
+    /// SCHED_FLAG_*.
+    pub flags: u64,
+    /// Nanoseconds.
+    pub runtime: u64,
+    /// Nanoseconds.
+    pub deadline: u64,
+    /// Nanoseconds.
+    pub period: u64,
+}
+
+/// `int sched_setattr(0, struct sched_attr *attr, 0)`: sched_setattr(2).
+pub fn sched_setattr(scheduling: Scheduling) -> Result<()> {
+    /// `struct sched_attr` with the clamps of utilisation, which are 0.
+    #[repr(C)]
+    struct Attributes {
+        size: u32,
+        policy: u32,
+        flags: u64,
+        nice: u32,
+        priority: u32,
+        runtime: u64,
+        deadline: u64,
+        period: u64,
+        clamps: [u32; 2],
+    }
+    let Scheduling { policy, nice, priority, flags, runtime, deadline, period } = scheduling;
+    let size = size_of::<Attributes>() as u32;
+    let clamps = [0; 2];
+    let attributes = Attributes { size, policy, flags, nice, priority, runtime, deadline, period, clamps };
+    // SAFETY: the kernel reads `size` bytes of the structure, and writes its own size there if it is another.
+    unsafe { call!(sched_setattr, 0, core::ptr::from_ref(&attributes), 0) }.map(drop)
+}
+
+/// `int ioprio_set(IOPRIO_WHO_PROCESS, 0, int ioprio)`: ioprio_set(2).
+pub fn ioprio_set(value: u32) -> Result<()> {
+    const WHO_PROCESS: u32 = 1;
+    // SAFETY: no pointers.
+    unsafe { call!(ioprio_set, WHO_PROCESS, 0, value) }.map(drop)
+}
+
+/// `int personality(unsigned long persona)`: personality(2).
+pub fn personality(domain: u32) -> Result<()> {
+    // SAFETY: no pointers.
+    unsafe { call!(personality, domain) }.map(drop)
+}
+
+/// `long set_mempolicy(int mode, const unsigned long *nodemask, unsigned long maxnode)`: set_mempolicy(2). The mask is
+/// of whole words; an empty one is none at all.
+pub fn set_mempolicy(mode: u16, nodes: &[u8]) -> Result<()> {
+    // The kernel counts one bit less than it is told.
+    let bits = if nodes.is_empty() { 0 } else { nodes.len().saturating_mul(8).saturating_add(1) };
+    let mask = if nodes.is_empty() { core::ptr::null() } else { nodes.as_ptr() };
+    // SAFETY: the kernel reads that many bits, rounded up to whole words.
+    unsafe { call!(set_mempolicy, mode, mask, bits) }.map(drop)
+}
+
 /// `int sethostname(const char *name, size_t len)`: sethostname(2).
 pub fn sethostname(name: &CStr) -> Result<()> {
     rustix::system::sethostname(name.to_bytes())

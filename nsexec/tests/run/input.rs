@@ -89,6 +89,12 @@ fn half_an_instruction_is_no_filter() {
 }
 
 #[test]
+fn half_a_word_is_no_mask_of_nodes() {
+    let plan = Plan::new(&["true"]).with(StepBuf::MemoryPolicy { nodes: vec![1; 4], flags: 2 }).pivot();
+    assert_refused(&plan.run(), DecodeError::BadValue);
+}
+
+#[test]
 fn flags_that_are_no_namespaces_are_refused() {
     assert_refused(&Plan::new(&["true"]).in_new(0x100).pivot().run(), DecodeError::BadValue);
 }

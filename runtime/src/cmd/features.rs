@@ -37,6 +37,7 @@ fn features() -> Value {
             "apparmor": { "enabled": false },
             "selinux": { "enabled": false },
             "intelRdt": { "enabled": false },
+            "memoryPolicy": { "modes": MEMORY_MODES, "flags": MEMORY_FLAGS },
             "mountExtensions": { "idmap": { "enabled": false } },
             "netDevices": { "enabled": false },
         },
@@ -106,6 +107,20 @@ const SECCOMP_FLAGS: &[&str] = &[
 /// Those of them that have an effect: waiting for an answer needs a listener.
 const SECCOMP_SUPPORTED_FLAGS: &[&str] =
     &["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"];
+
+/// The modes of set_mempolicy(2).
+const MEMORY_MODES: &[&str] = &[
+    "MPOL_BIND",
+    "MPOL_DEFAULT",
+    "MPOL_INTERLEAVE",
+    "MPOL_LOCAL",
+    "MPOL_PREFERRED",
+    "MPOL_PREFERRED_MANY",
+    "MPOL_WEIGHTED_INTERLEAVE",
+];
+
+/// Its flags.
+const MEMORY_FLAGS: &[&str] = &["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"];
 
 #[cfg(test)]
 mod tests {

@@ -7,10 +7,12 @@
 //! - `strict`: what serde takes for an object must be one
 //! - `check`: types -> mistakes, each with its JSON path
 //! - `unsupported`: the one table of what skeg refuses for now
+//! - `list`: lists of numbers and ranges
 //! - `mount_options`: the one table of mount options
 
 mod check;
 mod error;
+pub mod list;
 mod load;
 pub mod mount_options;
 mod path;

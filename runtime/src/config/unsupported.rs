@@ -17,34 +17,17 @@ pub(super) const MOUNT_OPTIONS: [&str; 6] =
 type Row<T> = (&'static [&'static str], fn(&T) -> bool);
 
 /// Properties of the whole.
-const OF_THE_CONTAINER: [Row<Spec>; 5] = [
+const OF_THE_CONTAINER: [Row<Spec>; 3] = [
     (&["linux", "intelRdt"], |spec| linux(spec).is_some_and(|linux| linux.intel_rdt().is_some())),
     (&["linux", "netDevices"], |spec| {
         linux(spec).and_then(|linux| linux.net_devices().as_ref()).is_some_and(|devices| !devices.is_empty())
     }),
-    (&["linux", "memoryPolicy"], |spec| linux(spec).is_some_and(|linux| linux.memory_policy().is_some())),
-    (&["linux", "personality"], |spec| linux(spec).is_some_and(|linux| linux.personality().is_some())),
     (&["linux", "seccomp", "listenerPath"], |spec| {
         let seccomp = linux(spec).and_then(|linux| linux.seccomp().as_ref());
         seccomp.is_some_and(|seccomp| {
             let mut rules = seccomp.syscalls().iter().flatten();
             rules.any(|rule| rule.action() == LinuxSeccompAction::ScmpActNotify)
         })
-    }),
-];
-
-/// Properties of a process, of config.json or of `exec`.
-const OF_A_PROCESS: [Row<Process>; 4] = [
-    (&["scheduler"], |process| process.scheduler().is_some()),
-    (&["ioPriority"], |process| process.io_priority().is_some()),
-    (&["execCPUAffinity", "initial"], |process| {
-        process.exec_cpu_affinity().as_ref().is_some_and(|affinity| is_set(affinity.initial().as_deref()))
-    }),
-    (&["execCPUAffinity", "final"], |process| {
-        process
-            .exec_cpu_affinity()
-            .as_ref()
-            .is_some_and(|affinity| is_set(affinity.cpu_affinity_final().as_deref()))
     }),
 ];
 
@@ -88,9 +71,6 @@ pub(super) fn check(report: &mut Report, spec: &Spec, context: Context) {
 
 /// The same for a process alone.
 pub(super) fn check_process(report: &mut Report, at: &At<'_>, process: &Process, context: Context) {
-    for (keys, _) in OF_A_PROCESS.iter().filter(|(_, is_used)| is_used(process)) {
-        refuse(report, at, keys);
-    }
     // A label that nothing enforces would only look like protection.
     if is_set(process.apparmor_profile().as_deref()) && !context.apparmor {
         report.add(&at.key("apparmorProfile"), "apparmor is not enabled on the host");

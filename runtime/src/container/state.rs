@@ -2,7 +2,7 @@
 
 use super::{Id, Identity, Status};
 use crate::logging::one_line;
-use oci_spec::runtime::{Hook, LinuxResources};
+use oci_spec::runtime::{Hook, LinuxMemoryPolicy, LinuxPersonality, LinuxResources};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -65,6 +65,12 @@ pub struct State {
     /// `process` of config.json, what `exec` starts from; unparsed, since no other command needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Box<RawValue>>,
+    /// `linux.personality` of config.json, which is that of what `exec` runs, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personality: Option<LinuxPersonality>,
+    /// `linux.memoryPolicy` of config.json, as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_policy: Option<LinuxMemoryPolicy>,
     /// The container has the caller's session keyring.
     #[serde(default)]
     pub no_new_keyring: bool,
@@ -139,6 +145,8 @@ pub(crate) fn sample(id: &str) -> State {
         hooks_poststart: Vec::new(),
         hooks_poststop: Vec::new(),
         process: None,
+        personality: None,
+        memory_policy: None,
         no_new_keyring: false,
         groups_allowed: true,
     }

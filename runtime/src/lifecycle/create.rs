@@ -442,6 +442,8 @@ fn first_state(
         hooks_poststart: hooks.and_then(|h| h.poststart().clone()).unwrap_or_default(),
         hooks_poststop: hooks.and_then(|h| h.poststop().clone()).unwrap_or_default(),
         process: process.map_err(|e| Error::Usage(format!("process: {e}")))?,
+        personality: spec.linux().as_ref().and_then(|l| l.personality().clone()),
+        memory_policy: spec.linux().as_ref().and_then(|l| l.memory_policy().clone()),
         no_new_keyring: request.no_new_keyring,
         groups_allowed: creation.groups_allowed(spec, facts),
     })

@@ -54,6 +54,7 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     let kept = Kept::claim(request.preserve_fds)?;
     // From before the process exists: its end must not be missed.
     let signals = if request.detach { None } else { Some(Signals::take()?) };
+    bind_to_initial_cpus(&request.process)?;
     // First of all: it starts while we are busy, and does nothing until it gets its plan.
     let mut stage = Stage::spawn(kept.first_free(), Birth::Stage, None)?;
     let directory = store.open(&request.id)?;
@@ -79,6 +80,8 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
         keyring: !state.no_new_keyring,
         groups_allowed: state.groups_allowed,
         join: join_kind(&state),
+        personality: state.personality.as_ref(),
+        memory_policy: state.memory_policy.as_ref(),
     };
     let plan = plan::compile_exec(&request.process, &facts, &options, filter.as_ref())?;
     let init = init.as_fd().try_clone_to_owned().map_err(|e| syscall("copy a pidfd")(errno(&e)))?;
@@ -134,6 +137,16 @@ fn lead(
     match stage.init() {
         Some(pid) => Ok((pid, master)),
         None => Err(launch::Error::Silent("before the clone".to_owned()).into()),
+    }
+}
+
+/// `process.execCPUAffinity.initial` counts before the process is in its cgroup: so it is already ours.
+fn bind_to_initial_cpus(process: &Process) -> Result<(), Error> {
+    let initial = process.exec_cpu_affinity().as_ref().and_then(|affinity| affinity.initial().as_deref());
+    match initial.map(crate::config::list::mask).filter(|mask| !mask.is_empty()) {
+        Some(mask) => crate::sys::set_affinity(&mask)
+            .map_err(syscall("process.execCPUAffinity.initial: set CPU affinity")),
+        None => Ok(()),
     }
 }
 

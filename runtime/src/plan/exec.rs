@@ -5,7 +5,7 @@ use super::{Birth, Builder, CgroupJoin, Error, FdRole, Plan};
 use crate::facts::Facts;
 use crate::namespaces::NamespaceType;
 use crate::seccomp::Filter;
-use oci_spec::runtime::Process;
+use oci_spec::runtime::{LinuxMemoryPolicy, LinuxPersonality, Process};
 use skeg_proto::NO_FD;
 use skeg_proto::step::StepBuf;
 use skeg_proto::write::InitBuf;
@@ -13,7 +13,7 @@ use std::ffi::CString;
 
 /// What `exec` knows beside the process.
 #[derive(Clone, Debug)]
-pub struct ExecOptions {
+pub struct ExecOptions<'a> {
     /// The container's id.
     pub id: String,
     /// CLONE_NEW* flags of the namespaces that the container does not share with the host.
@@ -30,13 +30,17 @@ pub struct ExecOptions {
     pub groups_allowed: bool,
     /// How the cgroup is joined.
     pub join: CgroupJoin,
+    /// `linux.personality` of the container.
+    pub personality: Option<&'a LinuxPersonality>,
+    /// `linux.memoryPolicy` of the container.
+    pub memory_policy: Option<&'a LinuxMemoryPolicy>,
 }
 
 /// Compiles the plan of a second process.
 pub fn compile_exec(
     process: &Process,
     facts: &Facts,
-    options: &ExecOptions,
+    options: &ExecOptions<'_>,
     filter: Option<&Filter>,
 ) -> Result<Plan, Error> {
     let mut plan = Builder::new(3 + options.keep_fds, options.join, Birth::Stage);
@@ -52,7 +56,7 @@ pub fn compile_exec(
         // It exists: its permissions are those that `create` gave it.
         plan.push(StepBuf::Keyring { name, permissions: 0 }, "session keyring");
     }
-    plan.affinity();
+    plan.exec_affinity(process);
     if process.terminal().unwrap_or(false) {
         let socket = if options.console_socket { plan.fd(FdRole::ConsoleSocket) } else { NO_FD };
         let (rows, columns) = super::devices::console_size(process.console_size());
@@ -66,6 +70,8 @@ pub fn compile_exec(
     }
     plan.process_environment(process, env)?;
     plan.process_program(process)?;
+    plan.personality(options.personality, options.memory_policy);
+    plan.scheduling(process);
     plan.push(StepBuf::Ready { fifo: NO_FD }, "start");
 
     let grantable = if own_userns { u64::MAX } else { facts.permitted };

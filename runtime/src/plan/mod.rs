@@ -12,6 +12,7 @@ mod namespaces;
 pub mod print;
 mod process;
 mod root;
+mod scheduling;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -153,6 +154,10 @@ pub fn compile(
     plan.umask(spec);
     plan.environment(spec, options)?;
     plan.program(spec)?;
+    let linux = spec.linux().as_ref();
+    let policy = linux.and_then(|linux| linux.memory_policy().as_ref());
+    plan.personality(linux.and_then(|linux| linux.personality().as_ref()), policy);
+    plan.scheduling(process::process(spec)?);
     let fifo = if options.fifo { plan.fd(FdRole::Fifo) } else { NO_FD };
     plan.push(StepBuf::Ready { fifo }, "start");
 

@@ -11,9 +11,6 @@ use oci_spec::runtime::{Capabilities, Capability, PosixRlimit, PosixRlimitType, 
 use skeg_proto::step::StepBuf;
 use std::path::Path;
 
-/// The mask with every CPU that Linux can have (NR_CPUS is at most 8192).
-const ALL_CPUS: [u8; 1024] = [0xff; 1024];
-
 impl Builder {
     /// A process may not raise a hard limit once it is in a user namespace of its own.
     pub(super) fn host_limits(&mut self, spec: &Spec, creation: &Creation) -> Result<(), Error> {
@@ -37,11 +34,6 @@ impl Builder {
         let name = c_string(format!("_ses.{}", options.id), "session keyring")?;
         self.push(StepBuf::Keyring { name, permissions }, "session keyring");
         Ok(())
-    }
-
-    /// The caller may be bound to some CPUs; the container is not (its cpuset decides).
-    pub(super) fn affinity(&mut self) {
-        self.push(StepBuf::Affinity { mask: ALL_CPUS.to_vec(), flags: 0 }, "CPU affinity");
     }
 
     /// The working directory is made when the image lacks it.

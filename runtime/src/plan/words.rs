@@ -92,12 +92,30 @@ pub(super) fn words(step: &StepBuf) -> String {
         StepBuf::Seccomp { filter, .. } => {
             format!("load a seccomp filter of {} instructions", filter.len() / 8)
         }
-        StepBuf::Affinity { .. } => "run on all CPUs".to_owned(),
+        StepBuf::Affinity { mask, .. } if mask.iter().all(|byte| *byte == 0xff) => {
+            "run on all CPUs".to_owned()
+        }
+        StepBuf::Affinity { mask, .. } => format!("run on CPUs {}", bits(mask)),
+        StepBuf::MemoryPolicy { nodes, flags } => {
+            format!("set_mempolicy {flags:#x}, nodes {}", bits(nodes))
+        }
+        StepBuf::Scheduler { policy, nice, priority, .. } => {
+            format!("scheduling policy {policy}, nice {}, priority {priority}", *nice as i32)
+        }
+        StepBuf::IoPriority { value } => format!("I/O priority class {}, level {}", value >> 13, value & 7),
+        StepBuf::Personality { domain } => format!("personality {domain:#x}"),
     }
 }
 
 fn text(value: impl AsRef<std::ffi::CStr>) -> String {
     value.as_ref().to_string_lossy().into_owned()
+}
+
+/// The numbers of the bits that are set.
+fn bits(mask: &[u8]) -> String {
+    let is_set = |bit: &usize| mask.get(bit / 8).is_some_and(|byte| byte & 1 << (bit % 8) != 0);
+    let numbers: Vec<_> = (0..mask.len() * 8).filter(is_set).map(|bit| bit.to_string()).collect();
+    numbers.join(",")
 }
 
 fn joined(values: &[CString]) -> String {

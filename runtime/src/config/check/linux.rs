@@ -68,7 +68,7 @@ fn propagation(report: &mut Report, at: &At<'_>, wanted: &str) {
 fn memory_policy(report: &mut Report, at: &At<'_>, policy: &LinuxMemoryPolicy) {
     use MemoryPolicyModeType::{MpolDefault, MpolLocal, MpolPreferred};
     let (mode, nodes) = (policy.mode(), policy.nodes().as_deref().unwrap_or_default());
-    text::list(report, &at.key("nodes"), nodes);
+    text::mask(report, &at.key("nodes"), nodes);
     if nodes.is_empty() && !matches!(mode, MpolDefault | MpolLocal | MpolPreferred) {
         report.add(&at.key("nodes"), format!("{mode} needs nodes"));
     } else if !nodes.is_empty() && matches!(mode, MpolDefault | MpolLocal) {

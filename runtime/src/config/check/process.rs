@@ -41,8 +41,8 @@ pub(super) fn check(report: &mut Report, at: &At<'_>, process: &Process) {
     }
     if let Some(affinity) = process.exec_cpu_affinity() {
         let at = at.key("execCPUAffinity");
-        text::list(report, &at.key("initial"), affinity.initial().as_deref().unwrap_or_default());
-        text::list(report, &at.key("final"), affinity.cpu_affinity_final().as_deref().unwrap_or_default());
+        text::mask(report, &at.key("initial"), affinity.initial().as_deref().unwrap_or_default());
+        text::mask(report, &at.key("final"), affinity.cpu_affinity_final().as_deref().unwrap_or_default());
     }
 }
 

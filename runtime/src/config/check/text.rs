@@ -4,6 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
 use crate::config::error::Report;
+use crate::config::list::{HIGHEST, ranges};
 use crate::config::path::{At, quote};
 
 /// A string that is handed to the kernel.
@@ -62,15 +63,17 @@ pub(super) fn contained(report: &mut Report, at: &At<'_>, path: &Path) {
     }
 }
 
+/// A list that becomes a mask.
+pub(super) fn mask(report: &mut Report, at: &At<'_>, text: &str) {
+    list(report, at, text);
+    if ranges(text).is_some_and(|ranges| ranges.iter().any(|(_, last)| *last > HIGHEST)) {
+        report.add(at, format!("no number may be above {HIGHEST}: {}", quote(text)));
+    }
+}
+
 /// `0-3,7`: the lists of cpuset(7), which config.md names as the format.
 pub(super) fn list(report: &mut Report, at: &At<'_>, list: &str) {
-    let is_valid = |range: &str| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let number = |text: &str| text.trim().parse::<u32>().ok();
-        number(first).zip(number(last)).is_some_and(|(first, last)| first <= last)
-    };
-    // Empty: not set.
-    if !list.trim().is_empty() && !list.split(',').all(is_valid) {
+    if ranges(list).is_none() {
         report.add(
             at,
             format!("not a list of numbers and ranges: {} (expected for example \"0-3,7\")", quote(list)),
