@@ -48,6 +48,15 @@ pub fn set_affinity(mask: &[u8]) -> Result<(), Errno> {
     Errno::result(result).map(drop)
 }
 
+/// Whether seccomp(2) knows a flag of a filter: it looks at the flags before it looks for the filter.
+pub fn seccomp_flag_is_known(flag: u32) -> bool {
+    const SECCOMP_SET_MODE_FILTER: libc::c_uint = 1;
+    let none = std::ptr::null::<libc::c_void>();
+    // SAFETY: without a filter nothing is loaded.
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag, none) };
+    Errno::result(result) == Err(Errno::EFAULT)
+}
+
 /// close_range(2) with CLOSE_RANGE_CLOEXEC: fds of the caller's that it forgot to mark.
 pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;

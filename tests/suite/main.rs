@@ -15,6 +15,7 @@ mod process;
 mod rootfs;
 mod run;
 mod scheduling;
+mod seccomp;
 mod security;
 mod soak;
 mod state;

@@ -32,7 +32,7 @@ fn features() -> Value {
                 "operators": SECCOMP_OPERATORS,
                 "archs": SECCOMP_ARCHS,
                 "knownFlags": SECCOMP_FLAGS,
-                "supportedFlags": SECCOMP_SUPPORTED_FLAGS,
+                "supportedFlags": SECCOMP_FLAGS,
             },
             "apparmor": { "enabled": false },
             "selinux": { "enabled": false },
@@ -73,6 +73,7 @@ const SECCOMP_ACTIONS: &[&str] = &[
     "SCMP_ACT_KILL_PROCESS",
     "SCMP_ACT_KILL_THREAD",
     "SCMP_ACT_LOG",
+    "SCMP_ACT_NOTIFY",
     "SCMP_ACT_TRACE",
     "SCMP_ACT_TRAP",
 ];
@@ -103,10 +104,6 @@ const SECCOMP_FLAGS: &[&str] = &[
     "SECCOMP_FILTER_FLAG_TSYNC",
     "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
 ];
-
-/// Those of them that have an effect: waiting for an answer needs a listener.
-const SECCOMP_SUPPORTED_FLAGS: &[&str] =
-    &["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"];
 
 /// The modes of set_mempolicy(2).
 const MEMORY_MODES: &[&str] = &[

@@ -2,7 +2,7 @@
 //!
 //! Whoever implements a thing deletes its row.
 
-use oci_spec::runtime::{LinuxSeccompAction, Process, Spec};
+use oci_spec::runtime::{Process, Spec};
 
 use super::check::Context;
 use super::error::Report;
@@ -17,17 +17,10 @@ pub(super) const MOUNT_OPTIONS: [&str; 6] =
 type Row<T> = (&'static [&'static str], fn(&T) -> bool);
 
 /// Properties of the whole.
-const OF_THE_CONTAINER: [Row<Spec>; 3] = [
+const OF_THE_CONTAINER: [Row<Spec>; 2] = [
     (&["linux", "intelRdt"], |spec| linux(spec).is_some_and(|linux| linux.intel_rdt().is_some())),
     (&["linux", "netDevices"], |spec| {
         linux(spec).and_then(|linux| linux.net_devices().as_ref()).is_some_and(|devices| !devices.is_empty())
-    }),
-    (&["linux", "seccomp", "listenerPath"], |spec| {
-        let seccomp = linux(spec).and_then(|linux| linux.seccomp().as_ref());
-        seccomp.is_some_and(|seccomp| {
-            let mut rules = seccomp.syscalls().iter().flatten();
-            rules.any(|rule| rule.action() == LinuxSeccompAction::ScmpActNotify)
-        })
     }),
 ];
 

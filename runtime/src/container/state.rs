@@ -71,12 +71,25 @@ pub struct State {
     /// `linux.memoryPolicy` of config.json, as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_policy: Option<LinuxMemoryPolicy>,
+    /// Who answers what the seccomp filter hands over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seccomp_agent: Option<SeccompAgent>,
     /// The container has the caller's session keyring.
     #[serde(default)]
     pub no_new_keyring: bool,
     /// setgroups(2) works in the container's user namespace.
     #[serde(default)]
     pub groups_allowed: bool,
+}
+
+/// `linux.seccomp.listenerPath` and `listenerMetadata`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SeccompAgent {
+    /// The agent's socket.
+    pub path: PathBuf,
+    /// What it is told beside the state.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub metadata: String,
 }
 
 /// What `state` and `list` print.
@@ -147,6 +160,7 @@ pub(crate) fn sample(id: &str) -> State {
         process: None,
         personality: None,
         memory_policy: None,
+        seccomp_agent: None,
         no_new_keyring: false,
         groups_allowed: true,
     }

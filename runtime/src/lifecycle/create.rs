@@ -4,7 +4,7 @@ use super::cleanup::Rollback;
 use super::fds::Kept;
 use super::foreground;
 use super::inspect::hook_state;
-use super::{Error, connect_console, filter_file, pid_file, pidfd_socket, stdio};
+use super::{Error, connect_console, filter_file, listener, pid_file, pidfd_socket, stdio};
 use crate::cgroup::{self, Cgroup, Layout};
 use crate::config;
 use crate::container::state::timestamp;
@@ -184,6 +184,7 @@ impl Conversation<'_> {
                     stage.say(ToNsexec::HooksDone)?;
                 }
                 ToRuntime::Console => master = foreground::sized_like_the_callers(said.fd)?,
+                ToRuntime::SeccompFd => listener::hand_over(state, Status::Creating, stage.init(), said.fd)?,
                 ToRuntime::Ready => {
                     if self.has_more_to_answer() {
                         self.let_go(state, stage)?;
@@ -219,6 +220,7 @@ impl Conversation<'_> {
     fn has_more_to_answer(&self) -> bool {
         let maps = self.plan.init.uid_map.is_some() || self.plan.init.gid_map.is_some();
         maps || self.plan.has_foreground_console()
+            || self.plan.has_listener()
             || self.plan.steps.iter().any(|planned| planned.step == StepBuf::HookPoint {})
     }
 
@@ -323,7 +325,15 @@ fn check_rootfs(spec: &Spec, bundle: &Path) -> Result<(), Error> {
 
 fn compile_seccomp(spec: &Spec) -> Result<Option<seccomp::Filter>, Error> {
     let profile = spec.linux().as_ref().and_then(|l| l.seccomp().as_ref());
-    Ok(profile.map(|p| seccomp::compile(p, &seccomp::Host::native())).transpose()?)
+    let mut filter = profile.map(|p| seccomp::compile(p, &seccomp::Host::native())).transpose()?;
+    if let Some(filter) = &mut filter {
+        let wait = filter.flags & seccomp::FLAG_WAIT_KILLABLE_RECV;
+        // Newer than the oldest kernel that we support; runc goes on without it, too.
+        if wait != 0 && !crate::sys::seccomp_flag_is_known(wait) {
+            filter.flags &= !wait;
+        }
+    }
+    Ok(filter)
 }
 
 fn cgroups_path(spec: &Spec) -> Option<&Path> {
@@ -444,6 +454,7 @@ fn first_state(
         process: process.map_err(|e| Error::Usage(format!("process: {e}")))?,
         personality: spec.linux().as_ref().and_then(|l| l.personality().clone()),
         memory_policy: spec.linux().as_ref().and_then(|l| l.memory_policy().clone()),
+        seccomp_agent: listener::agent(spec),
         no_new_keyring: request.no_new_keyring,
         groups_allowed: creation.groups_allowed(spec, facts),
     })

@@ -4,7 +4,7 @@ use super::error::syscall;
 use super::fds::Kept;
 use super::foreground::{self, Signals, Terminal};
 use super::inspect::status;
-use super::{Error, connect_console, filter_file, pid_file, pidfd_socket};
+use super::{Error, connect_console, filter_file, listener, pid_file, pidfd_socket};
 use crate::cgroup::{Cgroup, Layout};
 use crate::container::status::allowed;
 use crate::container::{Id, Operation, State, Status, Store};
@@ -86,7 +86,7 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     let plan = plan::compile_exec(&request.process, &facts, &options, filter.as_ref())?;
     let init = init.as_fd().try_clone_to_owned().map_err(|e| syscall("copy a pidfd")(errno(&e)))?;
     stage.send_fds(&open_fds(&plan, &cgroup, console, init)?)?;
-    let (pid, master) = lead(&mut stage, &plan, &cgroup, request)?;
+    let (pid, master) = lead(&mut stage, &plan, &cgroup, &state, request)?;
     stage.reap_first();
     stage.release();
     let terminal = master.map(Terminal::new).transpose()?;
@@ -101,6 +101,7 @@ fn lead(
     stage: &mut Stage,
     plan: &Plan,
     cgroup: &Cgroup,
+    state: &State,
     request: &Request,
 ) -> Result<(Pid, Option<OwnedFd>), Error> {
     if plan.join == CgroupJoin::Write {
@@ -126,6 +127,7 @@ fn lead(
                 }
             }
             ToRuntime::Console => master = foreground::sized_like_the_callers(said.fd)?,
+            ToRuntime::SeccompFd => listener::hand_over(state, Status::Running, stage.init(), said.fd)?,
             ToRuntime::Ready if plan.has_foreground_console() => stage.say(ToNsexec::Start)?,
             ToRuntime::Ready => {}
             ToRuntime::Failed(failure) => {

@@ -13,6 +13,7 @@ pub mod foreground;
 pub mod freeze;
 pub mod inspect;
 pub mod kill;
+mod listener;
 mod pid_file;
 mod pidfd_socket;
 pub mod run;

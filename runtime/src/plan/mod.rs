@@ -158,11 +158,18 @@ pub fn compile(
     let policy = linux.and_then(|linux| linux.memory_policy().as_ref());
     plan.personality(linux.and_then(|linux| linux.personality().as_ref()), policy);
     plan.scheduling(process::process(spec)?);
+    // A listener has to get its end while the runtime is there to hand it over: that of `create` ends at READY.
+    let early = filter.is_some_and(|filter| filter.listener);
+    if early {
+        plan.become_the_process(spec, facts, filter, &creation)?;
+    }
     let fifo = if options.fifo { plan.fd(FdRole::Fifo) } else { NO_FD };
     plan.push(StepBuf::Ready { fifo }, "start");
 
     plan.start_container_hooks(spec, options)?;
-    plan.become_the_process(spec, facts, filter, &creation)?;
+    if !early {
+        plan.become_the_process(spec, facts, filter, &creation)?;
+    }
     plan.exec(options.keep_fds);
     Ok(plan.finish(creation.init(spec, facts)?))
 }
@@ -230,6 +237,14 @@ impl Plan {
     /// Whether the master of a pty comes to the runtime, which gives it a size before the program may look.
     pub fn has_foreground_console(&self) -> bool {
         self.steps.iter().any(|planned| matches!(planned.step, StepBuf::Console { socket: NO_FD, .. }))
+    }
+
+    /// Whether a seccomp listener comes to the runtime.
+    pub fn has_listener(&self) -> bool {
+        let listens = |flags: u16| u32::from(flags) & crate::seccomp::FLAG_NEW_LISTENER != 0;
+        self.steps
+            .iter()
+            .any(|planned| matches!(planned.step, StepBuf::Seccomp { flags, .. } if listens(flags)))
     }
 
     /// The step with this number.

@@ -10,15 +10,17 @@ pub enum Error {
     #[error("linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be used as default action")]
     NotifyByDefault,
 
-    /// `SCMP_ACT_NOTIFY` for write(2), by which the listener is handed over.
+    /// `SCMP_ACT_NOTIFY` for write(2), as runc refuses it, or for sendmsg(2), by which the listener is handed over.
     #[error(
-        "linux.seccomp.syscalls[{entry}].names[{name}]: SCMP_ACT_NOTIFY cannot be used for the write syscall"
+        "linux.seccomp.syscalls[{entry}].names[{name}]: SCMP_ACT_NOTIFY cannot be used for the {call} syscall"
     )]
-    NotifyWrite {
+    NotifyItself {
         /// Index in `syscalls`.
         entry: usize,
         /// Index in `names`.
         name: usize,
+        /// `write` or `sendmsg`.
+        call: &'static str,
     },
 
     /// A name of no characters.

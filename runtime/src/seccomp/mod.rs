@@ -43,8 +43,8 @@ use self::rules::Profile;
 // linux/seccomp.h: SECCOMP_FILTER_FLAG_*.
 const FLAG_LOG: u32 = 1 << 1;
 const FLAG_SPEC_ALLOW: u32 = 1 << 2;
-const FLAG_NEW_LISTENER: u32 = 1 << 3;
-const FLAG_WAIT_KILLABLE_RECV: u32 = 1 << 5;
+pub(crate) const FLAG_NEW_LISTENER: u32 = 1 << 3;
+pub(crate) const FLAG_WAIT_KILLABLE_RECV: u32 = 1 << 5;
 
 /// What the compiler has to know of the machine that will load the filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,8 +91,11 @@ pub fn compile(seccomp: &LinuxSeccomp, host: &Host) -> Result<Filter, Error> {
     if program.len() > program::MAX_INSTRUCTIONS {
         return Err(Error::TooLong { length: program.len() });
     }
-    let listener = if profile.listener { FLAG_NEW_LISTENER } else { 0 };
-    Ok(Filter { program: program.to_bytes(), flags: flags(seccomp) | listener, listener: profile.listener })
+    let listener = profile.listener;
+    // How to wait for a listener's answer is a question only where there is one.
+    let (with, without) = if listener { (FLAG_NEW_LISTENER, 0) } else { (0, FLAG_WAIT_KILLABLE_RECV) };
+    let flags = (flags(seccomp) | with) & !without;
+    Ok(Filter { program: program.to_bytes(), flags, listener })
 }
 
 /// The system calls known for an architecture, with their numbers. `None`: no table of it, or `SCMP_ARCH_NATIVE`.

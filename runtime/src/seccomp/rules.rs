@@ -125,7 +125,8 @@ impl<'a> Profile<'a> {
         for (name, text) in syscall.names().iter().enumerate() {
             match text.as_str() {
                 "" => return Err(Error::EmptyName { entry, name }),
-                "write" if notify => return Err(Error::NotifyWrite { entry, name }),
+                "write" if notify => return Err(Error::NotifyItself { entry, name, call: "write" }),
+                "sendmsg" if notify => return Err(Error::NotifyItself { entry, name, call: "sendmsg" }),
                 text => {
                     let next = self.names.len();
                     names.push(*self.names.entry(text.as_bytes()).or_insert(next));

@@ -37,9 +37,9 @@ fn one(report: &mut Report, at: &At<'_>, rule: &LinuxSyscall, has_listener: bool
         if !has_listener {
             report.add(&at.key("action"), "SCMP_ACT_NOTIFY needs a listenerPath");
         }
-        if rule.names().iter().any(|name| name == "write") {
-            report
-                .add(&at.key("names"), "SCMP_ACT_NOTIFY can't be used for write: init would wait for itself");
+        for name in rule.names().iter().filter(|name| ["write", "sendmsg"].contains(&name.as_str())) {
+            let text = format!("SCMP_ACT_NOTIFY can't be used for {name}: init would wait for itself");
+            report.add(&at.key("names"), text);
         }
     }
     errno(report, &at.key("errnoRet"), rule.errno_ret());
