@@ -1,6 +1,6 @@
 //! How the process gets CPU time, I/O and memory, and its personality.
 
-use skeg_tests::{Bundle, Value, json, need_root, only_skeg, skip};
+use skeg_tests::{Bundle, Value, json, need_root, not_runc, only_skeg, skip};
 
 fn scheduled(scheduler: Value) -> Value {
     Bundle::seeing(&["scheduler"]).set("/process/scheduler", scheduler).seen_one()
@@ -9,6 +9,7 @@ fn scheduled(scheduler: Value) -> Value {
 #[test]
 fn batch_policy_with_a_nice_value_is_set() {
     need_root!();
+    not_runc!("1.1.5 does not know the property");
     let seen = scheduled(json!({"policy": "SCHED_BATCH", "nice": 5}));
     assert_eq!((&seen["policy"], &seen["nice"]), (&json!(3), &json!(5)));
 }
@@ -16,12 +17,14 @@ fn batch_policy_with_a_nice_value_is_set() {
 #[test]
 fn idle_policy_is_set() {
     need_root!();
+    not_runc!("1.1.5 does not know the property");
     assert_eq!(scheduled(json!({"policy": "SCHED_IDLE"}))["policy"], 5);
 }
 
 #[test]
 fn policy_that_is_reset_on_fork_is_flagged() {
     need_root!();
+    not_runc!("1.1.5 does not know the property");
     let seen = scheduled(json!({"policy": "SCHED_OTHER", "nice": 3, "flags": ["SCHED_RESET_ON_FORK"]}));
     assert_eq!((&seen["flags"], &seen["nice"]), (&json!(1), &json!(3)));
 }
@@ -29,6 +32,7 @@ fn policy_that_is_reset_on_fork_is_flagged() {
 #[test]
 fn real_time_policies_are_set() {
     need_root!();
+    not_runc!("1.1.5 does not know the property");
     for (policy, number) in [("SCHED_FIFO", 1), ("SCHED_RR", 2)] {
         let container = Bundle::seeing(&["scheduler"]);
         let output = container.set("/process/scheduler", json!({"policy": policy, "priority": 7})).run();
@@ -44,6 +48,7 @@ fn real_time_policies_are_set() {
 #[test]
 fn deadline_policy_is_set() {
     need_root!();
+    not_runc!("1.1.5 does not know the property");
     let times = json!({"runtime": 1_000_000, "deadline": 10_000_000, "period": 20_000_000});
     let container = Bundle::seeing(&["scheduler"]).set("/process/scheduler", times);
     let output = container.set("/process/scheduler/policy", "SCHED_DEADLINE").run();
@@ -66,6 +71,7 @@ fn scheduler_that_the_kernel_refuses_fails_the_create() {
 #[test]
 fn scheduler_and_io_priority_are_those_of_an_exec_as_well() {
     need_root!();
+    not_runc!("1.1.5 does not know the property");
     let container = Bundle::pausing()
         .set("/process/scheduler", json!({"policy": "SCHED_BATCH", "nice": 5}))
         .set("/process/ioPriority", json!({"class": "IOPRIO_CLASS_BE", "priority": 6}))
@@ -78,6 +84,7 @@ fn scheduler_and_io_priority_are_those_of_an_exec_as_well() {
 #[test]
 fn io_priority_is_set() {
     need_root!();
+    not_runc!("1.1.5 does not know the property");
     for (class, number) in [("IOPRIO_CLASS_BE", 2), ("IOPRIO_CLASS_RT", 1)] {
         let priority = json!({"class": class, "priority": 6});
         let seen = Bundle::seeing(&["io-priority"]).set("/process/ioPriority", priority).seen_one();
@@ -88,6 +95,7 @@ fn io_priority_is_set() {
 #[test]
 fn personality_is_set_for_the_container_and_for_what_is_run_in_it() {
     need_root!();
+    not_runc!("1.1.5 does not know the property");
     let domain = json!({"domain": "LINUX32"});
     let container = Bundle::seeing(&["personality"]).set("/linux/personality", domain.clone());
     assert_eq!(container.seen_one(), 8);
@@ -97,8 +105,8 @@ fn personality_is_set_for_the_container_and_for_what_is_run_in_it() {
 
 #[test]
 fn memory_policy_is_set_for_the_container_and_for_what_is_run_in_it() {
-    only_skeg!(); // runc knows it since 1.4.
     need_root!();
+    not_runc!("1.1.5 does not know the property");
     let policy = json!({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]});
     let container = Bundle::probe(&["see", "memory-policy", "then", "pause"]);
     let container = container.set("/linux/memoryPolicy", policy);
@@ -114,8 +122,8 @@ fn memory_policy_is_set_for_the_container_and_for_what_is_run_in_it() {
 
 #[test]
 fn exec_runs_on_the_cpus_that_are_named_last() {
-    only_skeg!(); // runc knows it since 1.3.
     need_root!();
+    not_runc!("1.1.5 does not know the property");
     let affinity = json!({"initial": "0", "final": "1"});
     let container = Bundle::pausing().set("/process/execCPUAffinity", affinity).running();
     assert_eq!(container.exec_seen(&[], &["cpus"])["cpus"]["Cpus_allowed_list"], "1");
@@ -123,8 +131,8 @@ fn exec_runs_on_the_cpus_that_are_named_last() {
 
 #[test]
 fn exec_stays_on_the_initial_cpus_without_final_ones() {
-    only_skeg!(); // runc knows it since 1.3.
     need_root!();
+    not_runc!("1.1.5 does not know the property");
     let container = Bundle::pausing().set("/process/execCPUAffinity", json!({"initial": "1"})).running();
     assert_eq!(container.exec_seen(&[], &["cpus"])["cpus"]["Cpus_allowed_list"], "1");
 }
