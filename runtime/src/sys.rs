@@ -162,11 +162,78 @@ pub fn start(
         ..CloneArgs::default()
     };
     // SAFETY: the calls and all that they point to live for ever and don't change; they end in exit_group.
-    let pid = unsafe { clone3_and_call(&args, calls.as_ptr()) };
-    match pid.wrapping_neg() {
+    new_pid(unsafe { clone3_and_call(&args, calls.as_ptr()) })
+}
+
+/// A process in a new user namespace, which waits until it is killed; it is when we end.
+pub fn waiting_in_new_user_namespace() -> Result<nix::unistd::Pid, Errno> {
+    use syscalls::Sysno;
+    // It reads these while we go on: they are constants.
+    static CALLS: [Call; 3] = [
+        Call(Sysno::prctl as usize, [libc::PR_SET_PDEATHSIG as usize, libc::SIGKILL as usize, 0, 0, 0]),
+        Call(Sysno::ppoll as usize, [0; 5]),
+        Call(Sysno::exit_group as usize, [0; 5]),
+    ];
+    let args = CloneArgs {
+        flags: (libc::CLONE_NEWUSER | libc::CLONE_VM) as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        ..CloneArgs::default()
+    };
+    // SAFETY: the calls are constants, and end in exit_group.
+    new_pid(unsafe { clone3_and_call(&args, CALLS.as_ptr()) })
+}
+
+/// What clone3(2) returned.
+fn new_pid(returned: usize) -> Result<nix::unistd::Pid, Errno> {
+    match returned.wrapping_neg() {
         errno @ 1..=4095 => Err(Errno::from_raw(errno as i32)),
-        _ => Ok(nix::unistd::Pid::from_raw(pid as i32)),
+        _ => Ok(nix::unistd::Pid::from_raw(returned as i32)),
     }
+}
+
+/// open_tree(2) with OPEN_TREE_CLONE: a detached copy of a mount, with or without what is mounted below it.
+pub fn clone_tree(path: &CStr, recursive: bool) -> Result<OwnedFd, Errno> {
+    let below = if recursive { libc::AT_RECURSIVE as libc::c_uint } else { 0 };
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | below;
+    // SAFETY: the path is NUL-terminated and lives across the call; the kernel returns a new fd that nobody else owns.
+    unsafe { owned(libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags)) }
+}
+
+/// What mount_setattr(2) changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MountChange<'a> {
+    /// MOUNT_ATTR_* to set.
+    pub set: u64,
+    /// MOUNT_ATTR_* to clear.
+    pub clear: u64,
+    /// MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE; 0: as it is.
+    pub propagation: u64,
+    /// MOUNT_ATTR_IDMAP by the mappings of this user namespace.
+    pub id_map: Option<BorrowedFd<'a>>,
+}
+
+/// mount_setattr(2) of the mount that `fd` is the root of, and of those below it.
+pub fn change_mount(fd: BorrowedFd<'_>, recursive: bool, change: MountChange<'_>) -> Result<(), Errno> {
+    let map = if change.id_map.is_some() { libc::MOUNT_ATTR_IDMAP } else { 0 };
+    let attributes = libc::mount_attr {
+        attr_set: change.set | map,
+        attr_clr: change.clear,
+        propagation: change.propagation,
+        userns_fd: change.id_map.map_or(0, |fd| fd.as_raw_fd() as u64),
+    };
+    let below = if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the empty path is NUL-terminated; the kernel reads one structure of the size given.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | below,
+            &raw const attributes,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    Errno::result(result).map(drop)
 }
 
 /// A system call that is made later: its number, and the arguments.

@@ -7,6 +7,7 @@ mod devices;
 mod exec;
 mod fds;
 mod hooks;
+mod idmap;
 mod lifecycle;
 mod logs;
 mod mounts;

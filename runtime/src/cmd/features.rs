@@ -38,7 +38,7 @@ fn features() -> Value {
             "selinux": { "enabled": false },
             "intelRdt": { "enabled": false },
             "memoryPolicy": { "modes": MEMORY_MODES, "flags": MEMORY_FLAGS },
-            "mountExtensions": { "idmap": { "enabled": false } },
+            "mountExtensions": { "idmap": { "enabled": true } },
             "netDevices": { "enabled": false },
         },
         "annotations": { "org.opencontainers.runc.checkpoint.enabled": "false" },

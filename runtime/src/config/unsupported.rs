@@ -10,8 +10,7 @@ use super::path::{At, ROOT, quote};
 
 /// Mount options, refused wherever they stand and absent from `features`. The last three are crun's, and to hand them
 /// to a file system, or to ignore them on a bind mount, would be wrong in a way that nobody notices.
-pub(super) const MOUNT_OPTIONS: [&str; 6] =
-    ["idmap", "remount", "ridmap", "copy-symlink", "dest-nofollow", "src-nofollow"];
+pub(super) const MOUNT_OPTIONS: [&str; 4] = ["remount", "copy-symlink", "dest-nofollow", "src-nofollow"];
 
 /// A JSON path, and whether a `T` uses it.
 type Row<T> = (&'static [&'static str], fn(&T) -> bool);
@@ -51,12 +50,6 @@ pub(super) fn check(report: &mut Report, spec: &Spec, context: Context) {
             if MOUNT_OPTIONS.contains(&option.as_str()) {
                 report
                     .add(&at.key("options").index(index), format!("{} is not supported yet", quote(option)));
-            }
-        }
-        for (key, mappings) in [("uidMappings", mount.uid_mappings()), ("gidMappings", mount.gid_mappings())]
-        {
-            if mappings.as_ref().is_some_and(|mappings| !mappings.is_empty()) {
-                refuse(report, &at, &[key]);
             }
         }
     }

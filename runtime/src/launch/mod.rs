@@ -3,6 +3,7 @@
 mod explain;
 mod idmap;
 mod spawn;
+pub mod tree;
 
 pub use explain::explain;
 pub use idmap::write_maps;
@@ -40,6 +41,9 @@ pub enum Error {
     /// The id mappings.
     #[error(transparent)]
     Map(#[from] idmap::Error),
+    /// A mount that nsexec was to attach.
+    #[error(transparent)]
+    Tree(#[from] tree::Error),
     /// The plan does not fit on the wire.
     #[error(transparent)]
     Wire(#[from] skeg_proto::write::WriteError),

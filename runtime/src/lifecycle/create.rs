@@ -106,12 +106,12 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     }
     let cgroup = cgroup_of(&state);
     let mut stage = spawn(&plan, &cgroup)?;
-    stage.send_fds(&open_fds(&plan, rollback.directory(), &cgroup, console)?)?;
+    let fds = open_fds(&plan, rollback.directory(), &cgroup, console)?;
     if creation.is_own(NamespaceType::User) {
         stdio::give_to_mapped_user(&spec);
     }
     let conversation = Conversation { spec: &spec, plan: &plan, request };
-    let outcome = conversation.lead(&mut state, &mut rollback, &mut stage);
+    let outcome = conversation.lead(fds, &mut state, &mut rollback, &mut stage);
     let master = outcome.map_err(|error| say_more(error, &stage.abandon(), &state))?;
     Ok(Created { stage, rollback, plan, state, master, notify })
 }
@@ -160,11 +160,15 @@ impl Conversation<'_> {
     /// Leads it to READY and returns the console's master, if there was one.
     fn lead(
         self,
+        fds: Vec<(FdRole, OwnedFd)>,
         state: &mut State,
         rollback: &mut Rollback,
         stage: &mut Stage,
     ) -> Result<Option<OwnedFd>, Error> {
         self.send_plan(&cgroup_of(state), stage)?;
+        // After the plan, which says that they come: they may be more than the socket holds.
+        stage.send_fds(&fds)?;
+        drop(fds);
         if self.plan.birth != Birth::Stage {
             self.created(state, rollback, stage)?;
             if !self.has_more_to_answer() && !self.request.wait_for_start {
@@ -400,6 +404,7 @@ fn open_fds(
     console: Option<OwnedFd>,
 ) -> Result<Vec<(FdRole, OwnedFd)>, Error> {
     let mut console = console;
+    let mut mappings = launch::tree::Mappings::default();
     plan.fds
         .iter()
         .map(|role| {
@@ -407,6 +412,10 @@ fn open_fds(
                 FdRole::Cgroup => cgroup.dir_fd(),
                 FdRole::Fifo => Some(make_fifo(directory)?),
                 FdRole::ConsoleSocket => console.take(),
+                FdRole::Tree(number) => match plan.trees.get(*number) {
+                    Some(tree) => Some(launch::tree::make(tree, &mut mappings).map_err(launch::Error::from)?),
+                    None => None,
+                },
                 FdRole::Init => None,
             };
             Ok((*role, fd.ok_or_else(|| missing(*role))?))

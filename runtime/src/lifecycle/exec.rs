@@ -183,7 +183,7 @@ fn open_fds(
                 FdRole::Cgroup => cgroup.dir_fd(),
                 FdRole::ConsoleSocket => console.take(),
                 FdRole::Init => init.take(),
-                FdRole::Fifo => None,
+                FdRole::Fifo | FdRole::Tree(_) => None,
             };
             Ok((*role, fd.ok_or_else(|| Error::Usage(format!("a file descriptor is missing: {role:?}")))?))
         })

@@ -16,11 +16,13 @@ mod scheduling;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tree;
 mod words;
 
 pub use error::Error;
 pub use exec::{ExecOptions, compile_exec};
 pub use namespaces::Creation;
+pub use tree::{IdMap, Tree};
 
 use crate::facts::Facts;
 use crate::seccomp::Filter;
@@ -46,6 +48,8 @@ pub struct Plan {
     pub join: CgroupJoin,
     /// Who makes the process.
     pub birth: Birth,
+    /// The mounts that the runtime makes.
+    pub trees: Vec<Tree>,
 }
 
 /// Who makes the container's process.
@@ -81,6 +85,8 @@ pub enum FdRole {
     ConsoleSocket,
     /// A pidfd of the container's init.
     Init,
+    /// The tree of mounts with this position in `trees`.
+    Tree(usize),
 }
 
 /// How the process gets into its cgroup.
@@ -181,11 +187,12 @@ struct Builder {
     first_fd: u32,
     join: CgroupJoin,
     birth: Birth,
+    trees: Vec<Tree>,
 }
 
 impl Builder {
     fn new(first_fd: u32, join: CgroupJoin, birth: Birth) -> Self {
-        Self { steps: Vec::with_capacity(96), fds: Vec::new(), first_fd, join, birth }
+        Self { steps: Vec::with_capacity(96), fds: Vec::new(), first_fd, join, birth, trees: Vec::new() }
     }
 
     fn push(&mut self, step: StepBuf, origin: impl Into<Cow<'static, str>>) {
@@ -223,8 +230,8 @@ impl Builder {
             // Before every step that uses one.
             self.steps.insert(0, Planned { step, origin: "skeg".into() });
         }
-        let Self { steps, fds, first_fd, join, birth } = self;
-        Plan { init, steps, fds, first_fd, join, birth }
+        let Self { steps, fds, first_fd, join, birth, trees } = self;
+        Plan { init, steps, fds, first_fd, join, birth, trees }
     }
 }
 

@@ -39,6 +39,10 @@ impl Builder {
             let entry = Entry::new(index, mount);
             match entry.fstype {
                 "cgroup" => self.cgroup_mount(&entry, facts, options, creation)?,
+                "bind" if self.needs_tree(&entry, facts, creation) => {
+                    let source = options.bundle.join(entry.source()?);
+                    self.attach(&entry, spec, source)?;
+                }
                 "bind" => self.bind(&entry, &options.bundle)?,
                 _ => self.filesystem(&entry)?,
             }
@@ -72,9 +76,7 @@ impl Builder {
     }
 
     fn bind(&mut self, entry: &Entry<'_>, bundle: &Path) -> Result<(), Error> {
-        let source = entry.mount.source().as_ref().ok_or_else(|| {
-            Error::invalid(format!("{}.source", entry.origin), "a bind mount needs a source")
-        })?;
+        let source = entry.source()?;
         let options = &entry.options;
         let step = StepBuf::Bind {
             target: c_string(&entry.target, &entry.origin)?,
@@ -106,6 +108,14 @@ impl<'a> Entry<'a> {
         Self { origin: format!("mounts[{index}] ({})", target.display()), target, fstype, options, mount }
     }
 
+    /// A bind's path on the host.
+    fn source(&self) -> Result<&'a Path, Error> {
+        self.mount
+            .source()
+            .as_deref()
+            .ok_or_else(|| Error::invalid(format!("{}.source", self.origin), "a bind mount needs a source"))
+    }
+
     /// The attributes that hold from the start.
     pub fn attr_set(&self) -> u64 {
         let late = if is_late_readonly(self.mount) { MOUNT_ATTR_RDONLY } else { 0 };
@@ -114,7 +124,7 @@ impl<'a> Entry<'a> {
 
     /// Nothing that an image brings may redirect /proc or /sys: what is written there later decides over confinement
     /// (CVE-2019-19921, CVE-2023-27561).
-    fn no_symlinks(&self) -> bool {
+    pub fn no_symlinks(&self) -> bool {
         let reserved = ["/proc", "/sys"].iter().any(|p| self.target == Path::new(p));
         reserved || matches!(self.fstype, "proc" | "sysfs")
     }

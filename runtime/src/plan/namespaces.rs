@@ -119,7 +119,7 @@ fn oom_score_adj(spec: &Spec) -> Option<CString> {
     CString::new(value.to_string()).ok()
 }
 
-fn map_lines(list: &[LinuxIdMapping]) -> String {
+pub(super) fn map_lines(list: &[LinuxIdMapping]) -> String {
     list.iter().fold(String::new(), |mut lines, m| {
         let _ = writeln!(lines, "{} {} {}", m.container_id(), m.host_id(), m.size());
         lines

@@ -19,7 +19,7 @@ impl Builder {
             self.push(StepBuf::Chroot { path }, place(root.path()));
             return Ok(());
         }
-        let flags = rootfs_propagation(spec)?.unwrap_or((MS_SLAVE | MS_REC) as u32);
+        let flags = propagation(spec)?;
         let path = c_string(options.bundle.join(root.path()), "root.path")?;
         self.push(StepBuf::Propagation { flags }, "linux.rootfsPropagation");
         // Below a shared mount, whatever is attached would appear on the host too, and pivot_root refuses it.
@@ -96,6 +96,11 @@ pub(super) fn is_late_readonly(mount: &Mount) -> bool {
         || absolute(mount.destination()) == Path::new("/dev");
     let options = mount_options::of(mount);
     holds_others && options.bind.is_none() && options.filesystem_attributes() & MOUNT_ATTR_RDONLY != 0
+}
+
+/// What the host's mounts are made while the container is built.
+pub(super) fn propagation(spec: &Spec) -> Result<u32, Error> {
+    Ok(rootfs_propagation(spec)?.unwrap_or((MS_SLAVE | MS_REC) as u32))
 }
 
 fn rootfs_propagation(spec: &Spec) -> Result<Option<u32>, Error> {

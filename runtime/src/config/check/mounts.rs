@@ -28,7 +28,7 @@ pub(super) fn check(report: &mut Report, spec: &Spec, context: Context) {
                 owner(report, &at.index(index), option, "gid=", gids);
             }
         }
-        id_mappings(report, &at, mount);
+        id_mappings(report, &at, mount, !uids.is_empty() && !gids.is_empty());
     }
 }
 
@@ -118,7 +118,7 @@ fn owner(report: &mut Report, at: &At<'_>, option: &str, key: &str, mappings: &[
     }
 }
 
-fn id_mappings(report: &mut Report, at: &At<'_>, mount: &Mount) {
+fn id_mappings(report: &mut Report, at: &At<'_>, mount: &Mount, container_has: bool) {
     let uids = mount.uid_mappings().as_deref().unwrap_or_default();
     let gids = mount.gid_mappings().as_deref().unwrap_or_default();
     namespaces::ranges(report, &at.key("uidMappings"), uids);
@@ -127,6 +127,11 @@ fn id_mappings(report: &mut Report, at: &At<'_>, mount: &Mount) {
         if missing && uids.len() + gids.len() > 0 {
             report.add(&at.key(key), "must be given too: a mount has both mappings or none");
         }
+    }
+    if mount_options::of(mount).idmap.is_some() && uids.len() + gids.len() == 0 && !container_has {
+        let place = mount.options().iter().flatten().position(|option| option.ends_with("idmap"));
+        let text = "id mappings are missing: give the mount uidMappings and gidMappings, or the container";
+        report.add(&at.key("options").index(place.unwrap_or_default()), text);
     }
     let is_mapped = uids.len() + gids.len() > 0 || mount_options::of(mount).idmap.is_some();
     if is_mapped && mount_options::of(mount).bind.is_none() {

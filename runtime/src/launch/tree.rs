@@ -1,0 +1,97 @@
+//! Makes the mounts that nsexec only attaches.
+
+use crate::errno::words;
+use crate::plan::{IdMap, Tree};
+use crate::sys::{self, MountChange};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Why a mount could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("{origin}: {what}: {}", words(*errno))]
+pub struct Error {
+    origin: String,
+    what: String,
+    errno: Errno,
+}
+
+/// User namespaces with the mappings of mounts: most mounts of a container have the same.
+#[derive(Debug, Default)]
+pub struct Mappings(Vec<(String, String, OwnedFd)>);
+
+/// Makes the mount, detached.
+pub fn make(tree: &Tree, mappings: &mut Mappings) -> Result<OwnedFd, Error> {
+    let source = tree.source.display();
+    let error = |what: String| move |errno| Error { origin: tree.origin.clone(), what, errno };
+    let path = CString::new(tree.source.as_os_str().as_bytes()).unwrap_or_default();
+    let mount = sys::clone_tree(&path, tree.recursive).map_err(error(format!("open source {source}")))?;
+    let attributes = || error("set mount attributes".to_owned());
+    let propagation = u64::from(tree.propagation) & !nix::libc::MS_REC;
+    let (set, clear) = tree.all;
+    // Before anything else: it must not be a peer of the host's mounts for a moment longer than it has to be.
+    sys::change_mount(mount.as_fd(), true, MountChange { set, clear, propagation, id_map: None })
+        .map_err(attributes())?;
+    let (set, clear) = tree.top;
+    if set | clear != 0 {
+        sys::change_mount(mount.as_fd(), false, MountChange { set, clear, ..MountChange::default() })
+            .map_err(attributes())?;
+    }
+    if let Some(map) = &tree.id_map {
+        let namespace = mappings.of(map).map_err(error("map ids".to_owned()))?;
+        let change = MountChange { id_map: Some(namespace), ..MountChange::default() };
+        sys::change_mount(mount.as_fd(), map.recursive, change).map_err(|errno| {
+            let fs = file_system(&tree.source).unwrap_or_else(|| "its file system".to_owned());
+            error(format!("map ids of {source}, which is on {fs}"))(errno)
+        })?;
+    }
+    Ok(mount)
+}
+
+impl Mappings {
+    fn of(&mut self, map: &IdMap) -> Result<BorrowedFd<'_>, Errno> {
+        let known = self.0.iter().position(|(uids, gids, _)| (uids, gids) == (&map.uids, &map.gids));
+        let position = match known {
+            Some(position) => position,
+            None => {
+                self.0.push((map.uids.clone(), map.gids.clone(), user_namespace(map)?));
+                self.0.len() - 1
+            }
+        };
+        self.0.get(position).map(|(_, _, namespace)| namespace.as_fd()).ok_or(Errno::EBADF)
+    }
+}
+
+/// A user namespace that nobody is in, only its mappings are of use.
+fn user_namespace(map: &IdMap) -> Result<OwnedFd, Errno> {
+    let holder = sys::waiting_in_new_user_namespace()?;
+    let namespace = map_and_open(holder, map);
+    // It is our child and not yet reaped: nobody else has this pid.
+    let _ = kill(holder, Signal::SIGKILL);
+    let _ = waitpid(holder, None);
+    namespace
+}
+
+fn map_and_open(holder: Pid, map: &IdMap) -> Result<OwnedFd, Errno> {
+    let errno = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(0));
+    fs::write(format!("/proc/{holder}/uid_map"), &map.uids).map_err(errno)?;
+    fs::write(format!("/proc/{holder}/gid_map"), &map.gids).map_err(errno)?;
+    fs::File::open(format!("/proc/{holder}/ns/user")).map(OwnedFd::from).map_err(errno)
+}
+
+/// The type of the file system that a path is on, for a message: the one time that the mount table is read.
+fn file_system(path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let device = fs::metadata(path).ok()?.dev();
+    let number = format!("{}:{}", nix::sys::stat::major(device), nix::sys::stat::minor(device));
+    let table = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let line = table.lines().find(|line| line.split(' ').nth(2) == Some(&number))?;
+    line.split_once(" - ")?.1.split(' ').next().map(str::to_owned)
+}

@@ -1,0 +1,90 @@
+//! Mounts that the runtime makes and hands to nsexec: those with id mappings, which take a second user namespace, and
+//! all binds of a container with a user namespace of its own, whose root may not reach their sources.
+
+use super::mounts::Entry;
+use super::namespaces::map_lines;
+use super::root::propagation;
+use super::{Builder, Creation, Error, FdRole};
+use crate::config::Bind;
+use crate::facts::Facts;
+use crate::namespaces::NamespaceType;
+use crate::plan::text::c_string;
+use oci_spec::runtime::Spec;
+use skeg_proto::step::StepBuf;
+use std::path::{Path, PathBuf};
+
+/// A copy of a part of the host's tree of mounts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tree {
+    /// The place in config.json.
+    pub origin: String,
+    /// The path on the host.
+    pub source: PathBuf,
+    /// With what is mounted below it.
+    pub recursive: bool,
+    /// MS_* flags, as the container's root has them: otherwise the copy would be a peer of the host's mount.
+    pub propagation: u32,
+    /// MOUNT_ATTR_* to set on and to clear from the mount itself.
+    pub top: (u64, u64),
+    /// The same for all mounts of the tree.
+    pub all: (u64, u64),
+    /// How ids are mapped.
+    pub id_map: Option<IdMap>,
+}
+
+/// The mappings of a mount (mount_setattr(2), "ID-mapped mounts").
+#[derive(Clone, Debug, PartialEq)]
+pub struct IdMap {
+    /// For the mounts below, too.
+    pub recursive: bool,
+    /// The lines of uid_map.
+    pub uids: String,
+    /// The lines of gid_map.
+    pub gids: String,
+}
+
+impl Builder {
+    /// Whether the runtime has to make this bind. A procfs has to be found in the container's own PID namespace.
+    pub(super) fn needs_tree(&self, entry: &Entry<'_>, facts: &Facts, creation: &Creation) -> bool {
+        let is_mapped = entry.options.idmap.is_some() || entry.mount.uid_mappings().is_some();
+        let in_userns = creation.is_own(NamespaceType::User) && !facts.rootless;
+        is_mapped || in_userns && entry.target != Path::new("/proc")
+    }
+
+    /// Attaches a bind that the runtime has made.
+    pub(super) fn attach(&mut self, entry: &Entry<'_>, spec: &Spec, source: PathBuf) -> Result<(), Error> {
+        let options = &entry.options;
+        let tree = Tree {
+            origin: entry.origin.clone(),
+            source,
+            recursive: options.bind == Some(Bind::Recursive),
+            propagation: propagation(spec)?,
+            top: (options.attr_set, options.attr_clear),
+            all: (options.tree_set, options.tree_clear),
+            id_map: id_map(entry, spec),
+        };
+        let number = self.trees.len();
+        self.trees.push(tree);
+        let step = StepBuf::Attach {
+            target: c_string(&entry.target, &entry.origin)?,
+            tree: self.fd(FdRole::Tree(number)),
+            propagation: options.propagation.clone(),
+            no_symlinks: entry.no_symlinks(),
+        };
+        self.push(step, entry.origin.clone());
+        Ok(())
+    }
+}
+
+/// The mount's own mappings, or the container's where it only asks for some (config.md, `idmap`).
+fn id_map(entry: &Entry<'_>, spec: &Spec) -> Option<IdMap> {
+    let (uids, gids) = (entry.mount.uid_mappings().as_ref(), entry.mount.gid_mappings().as_ref());
+    let own = uids.zip(gids).filter(|(uids, gids)| !uids.is_empty() && !gids.is_empty());
+    if own.is_none() && entry.options.idmap.is_none() {
+        return None;
+    }
+    let linux = spec.linux().as_ref()?;
+    let (uids, gids) = own.or_else(|| linux.uid_mappings().as_ref().zip(linux.gid_mappings().as_ref()))?;
+    let recursive = entry.options.idmap == Some(Bind::Recursive);
+    Some(IdMap { recursive, uids: map_lines(uids), gids: map_lines(gids) })
+}
