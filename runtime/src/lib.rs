@@ -3,6 +3,7 @@
 //! Data flows one way: config.json -> `config` -> `plan` -> bytes -> nsexec -> the container's process.
 
 pub mod cgroup;
+pub mod check;
 pub mod cli;
 pub mod cmd;
 pub mod config;

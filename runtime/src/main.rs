@@ -74,6 +74,7 @@ fn dispatch(global: &Global, command: &Command) -> anyhow::Result<i32> {
         anyhow::bail!("--systemd-cgroup: the systemd cgroup driver is not part of this version of skeg");
     }
     match command {
+        Command::Check(args) => cmd::check::run(global, args),
         Command::Create(args) => cmd::create::run(global, args),
         Command::Delete(args) => cmd::delete::run(global, args),
         Command::Exec(args) => cmd::exec::run(global, args),

@@ -205,6 +205,56 @@ fn plan_has_all_its_formats() {
 }
 
 #[test]
+fn check_finds_nothing_wrong_with_a_good_bundle() {
+    only_skeg!();
+    need_root!();
+    let bundle = Bundle::new();
+    let check = || Invocation::new(host::runtime()).args(["check", "."]).cwd(bundle.path());
+    assert_eq!(check().finish().ok().stdout, "ok\n");
+    // It changes nothing and needs no privilege.
+    assert_eq!(check().user(65_534).finish().ok().stdout, "ok\n");
+    bundle.nothing_left();
+}
+
+#[test]
+fn check_tells_all_mistakes_and_what_the_host_lacks() {
+    only_skeg!();
+    let bundle = Bundle::new()
+        .set("/process/cwd", "relative")
+        .set("/linux/rootfsPropagation", "shred")
+        .mount("/data", "bind", "/nonexistent", &["rbind"])
+        .mount("/fs", "nosuchfs", "none", &[])
+        .hook_with("poststop", json!({"path": "/nonexistent/hook"}));
+    let path = bundle.path().to_str().expect("UTF-8");
+    let text = runtime(&["check", path]).exits(1).stdout;
+    for line in [
+        "config.json: process.cwd: cwd must be an absolute path, not \"relative\"",
+        "host: mounts[7].source: /nonexistent: ENOENT: no such file or directory",
+        "host: mounts[8].type: the kernel knows no file system \"nosuchfs\"",
+        "host: hooks.poststop[0].path: /nonexistent/hook: ENOENT: no such file or directory",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+    let json: skeg_tests::Value =
+        serde_json::from_str(&runtime(&["check", "-f", "json", path]).exits(1).stdout).unwrap();
+    assert_eq!(json["ok"], false);
+    let problems = json["problems"].as_array().expect("problems");
+    let of = |path: &str| {
+        problems.iter().find(|problem| problem["path"] == path).expect("a problem")["kind"].clone()
+    };
+    assert_eq!((of("linux.rootfsPropagation"), of("mounts[7].source")), (json!("config"), json!("host")));
+}
+
+#[test]
+fn check_says_where_a_config_is_no_json() {
+    only_skeg!();
+    let bundle = Bundle::new();
+    std::fs::write(bundle.file("config.json"), "{\n  \"process\": x\n}").unwrap();
+    let output = runtime(&["check", bundle.path().to_str().expect("UTF-8")]).exits(1);
+    assert_eq!(output.stdout, "config.json: line 2 column 14: expected value\n");
+}
+
+#[test]
 fn try_runs_a_command_in_a_copy_of_the_host() {
     only_skeg!();
     need_root!();

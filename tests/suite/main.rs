@@ -10,6 +10,7 @@ mod hooks;
 mod idmap;
 mod lifecycle;
 mod logs;
+mod malformed;
 mod mounts;
 mod namespaces;
 mod process;

@@ -2,7 +2,7 @@
 //!
 //! The doc comment of a flag is its help text, hence the lower case.
 
-use super::format::{Format, PlanFormat};
+use super::format::{CheckFormat, Format, PlanFormat};
 use super::go_flags::Order;
 use super::size::Size;
 use super::{Error, Program, Request, parse};
@@ -15,6 +15,7 @@ use std::path::PathBuf;
 #[derive(Debug, PartialEq)]
 #[allow(missing_docs, reason = "each variant is the command of that name; COMMANDS says what it does")]
 pub enum Command {
+    Check(Check),
     Create(Create),
     Delete(Delete),
     Exec(Box<Exec>),
@@ -44,6 +45,7 @@ const fn listed(name: &'static str, about: &'static str) -> Listed {
 
 /// What `--help` lists.
 pub(super) const COMMANDS: &[Listed] = &[
+    listed("check", "say what is wrong with a bundle, or what this host lacks for it"),
     listed("create", "create a container; `start` then runs its program"),
     listed("delete", "remove a stopped container and all that belongs to it"),
     listed("exec", "run another program in a container"),
@@ -81,6 +83,7 @@ fn parse_named(program: &Program, name: &str, args: &[OsString]) -> Result<Reque
         };
     }
     match name {
+        "check" => command!("check", Anywhere, Command::Check),
         "create" => command!("create", Anywhere, Command::Create),
         "delete" => command!("delete", Anywhere, Command::Delete),
         "exec" => command!("exec", First, |args| Command::Exec(Box::new(args))),
@@ -370,6 +373,17 @@ pub struct Spec {
 /// `skeg features`.
 #[derive(Debug, Args, PartialEq)]
 pub struct Features {}
+
+/// `skeg check`.
+#[derive(Debug, Args, PartialEq)]
+pub struct Check {
+    /// text or json
+    #[arg(long, short, default_value_t)]
+    pub format: CheckFormat,
+    /// The bundle's directory.
+    #[arg(value_name = "bundle")]
+    pub bundle: PathBuf,
+}
 
 /// `skeg plan`.
 #[derive(Debug, Args, PartialEq)]

@@ -38,6 +38,17 @@ words! {
 }
 
 words! {
+    /// What `check` prints.
+    CheckFormat {
+        /// One line for each problem.
+        #[default]
+        Text = "text",
+        /// One object for programs.
+        Json = "json",
+    }
+}
+
+words! {
     /// What `plan` prints.
     PlanFormat {
         /// One line for each step.

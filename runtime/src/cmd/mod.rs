@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod check;
 pub mod create;
 pub mod delete;
 pub mod exec;

@@ -327,7 +327,8 @@ fn check_rootfs(spec: &Spec, bundle: &Path) -> Result<(), Error> {
     }
 }
 
-fn compile_seccomp(spec: &Spec) -> Result<Option<seccomp::Filter>, Error> {
+/// The filter of the config, if there is one.
+pub(crate) fn compile_seccomp(spec: &Spec) -> Result<Option<seccomp::Filter>, Error> {
     let profile = spec.linux().as_ref().and_then(|l| l.seccomp().as_ref());
     let mut filter = profile.map(|p| seccomp::compile(p, &seccomp::Host::native())).transpose()?;
     if let Some(filter) = &mut filter {
