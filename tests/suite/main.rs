@@ -3,6 +3,7 @@
 mod bad_input;
 mod cgroups;
 mod cli;
+mod crash;
 mod devices;
 mod exec;
 mod fds;
@@ -14,6 +15,7 @@ mod malformed;
 mod mounts;
 mod namespaces;
 mod process;
+mod races;
 mod rootfs;
 mod run;
 mod scheduling;
