@@ -16,6 +16,7 @@ pub mod launch;
 pub mod lifecycle;
 pub mod logging;
 pub mod namespaces;
+pub mod network;
 pub mod notify;
 pub mod plan;
 pub mod seccomp;

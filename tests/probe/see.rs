@@ -59,6 +59,7 @@ fn plain(name: &str) -> io::Result<Value> {
         "oom_score_adj" => Ok(fs::read_to_string("/proc/self/oom_score_adj")?.trim_end().into()),
         "cgroup" => Ok(fs::read_to_string("/proc/self/cgroup")?.lines().collect()),
         "interfaces" => sys::interfaces(),
+        "addresses" => sys::addresses(),
         "personality" => Ok(sys::personality().into()),
         "scheduler" => sys::scheduler(),
         "io-priority" => sys::io_priority(),

@@ -188,6 +188,17 @@ pub fn interfaces() -> io::Result<Value> {
     Ok(Value::Object(seen))
 }
 
+/// The addresses of each interface, as text.
+pub fn addresses() -> io::Result<Value> {
+    let mut seen = serde_json::Map::new();
+    for interface in nix::ifaddrs::getifaddrs()? {
+        let Some(address) = interface.address else { continue };
+        let list = seen.entry(interface.interface_name).or_insert_with(|| json!([]));
+        list.as_array_mut().into_iter().for_each(|list| list.push(address.to_string().into()));
+    }
+    Ok(Value::Object(seen))
+}
+
 fn is_up(name: &CStr) -> io::Result<bool> {
     // SAFETY: ifreq is plain data for which zeroes are valid; the name is shorter than IFNAMSIZ because the kernel
     // gave it; the socket is closed before the return.

@@ -14,6 +14,7 @@ mod logs;
 mod malformed;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod process;
 mod races;
 mod rootfs;

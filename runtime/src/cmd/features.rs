@@ -39,7 +39,7 @@ fn features() -> Value {
             "intelRdt": { "enabled": false },
             "memoryPolicy": { "modes": MEMORY_MODES, "flags": MEMORY_FLAGS },
             "mountExtensions": { "idmap": { "enabled": true } },
-            "netDevices": { "enabled": false },
+            "netDevices": { "enabled": true },
         },
         "annotations": { "org.opencontainers.runc.checkpoint.enabled": "false" },
         "potentiallyUnsafeConfigAnnotations": [],

@@ -16,12 +16,8 @@ pub(super) const MOUNT_OPTIONS: [&str; 4] = ["remount", "copy-symlink", "dest-no
 type Row<T> = (&'static [&'static str], fn(&T) -> bool);
 
 /// Properties of the whole.
-const OF_THE_CONTAINER: [Row<Spec>; 2] = [
-    (&["linux", "intelRdt"], |spec| linux(spec).is_some_and(|linux| linux.intel_rdt().is_some())),
-    (&["linux", "netDevices"], |spec| {
-        linux(spec).and_then(|linux| linux.net_devices().as_ref()).is_some_and(|devices| !devices.is_empty())
-    }),
-];
+const OF_THE_CONTAINER: [Row<Spec>; 1] =
+    [(&["linux", "intelRdt"], |spec| linux(spec).is_some_and(|linux| linux.intel_rdt().is_some()))];
 
 fn linux(spec: &Spec) -> Option<&oci_spec::runtime::Linux> {
     spec.linux().as_ref()

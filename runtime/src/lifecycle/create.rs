@@ -13,6 +13,7 @@ use crate::facts::Facts;
 use crate::hooks;
 use crate::launch::{self, Stage, write_maps};
 use crate::namespaces::NamespaceType;
+use crate::network;
 use crate::notify::NotifySocket;
 use crate::plan::{self, Birth, CgroupJoin, Creation, FdRole, Plan};
 use crate::seccomp;
@@ -184,6 +185,9 @@ impl Conversation<'_> {
                     stage.say(ToNsexec::MapWritten)?;
                 }
                 ToRuntime::HookPoint => {
+                    if let Some(pid) = stage.init() {
+                        network::move_devices(self.spec, pid)?;
+                    }
                     self.run_hooks(state, rollback)?;
                     stage.say(ToNsexec::HooksDone)?;
                 }

@@ -34,6 +34,9 @@ pub enum Error {
     /// The cgroup.
     #[error(transparent)]
     Cgroup(#[from] crate::cgroup::Error),
+    /// A network device could not be moved.
+    #[error(transparent)]
+    Network(#[from] crate::network::Error),
     /// The process could not be started.
     #[error("unable to start container process: {0}")]
     Launch(crate::launch::Error),

@@ -1,4 +1,4 @@
-//! Hooks that nsexec runs itself, and the point where it waits for the runtime's.
+//! Hooks that nsexec runs itself, and the point where it waits for the runtime's and for network devices.
 
 use super::text::{c_string, c_strings};
 use super::{Builder, Error, Options};
@@ -10,11 +10,16 @@ impl Builder {
     /// files: their paths resolve in the runtime's namespace (config.md, "Hooks").
     #[allow(deprecated)]
     pub(super) fn hooks_before_pivot(&mut self, spec: &Spec, options: &Options) -> Result<(), Error> {
-        let Some(hooks) = spec.hooks() else { return Ok(()) };
-        let runtime = [hooks.prestart(), hooks.create_runtime()];
-        if runtime.iter().any(|list| list.as_ref().is_some_and(|l| !l.is_empty())) {
-            self.push(StepBuf::HookPoint {}, "hooks.createRuntime");
+        let hooks = spec.hooks().as_ref();
+        let runtime = hooks.map(|hooks| [hooks.prestart(), hooks.create_runtime()]);
+        let has_hooks = runtime.is_some_and(|lists| lists.into_iter().flatten().any(|list| !list.is_empty()));
+        let devices = spec.linux().as_ref().and_then(|linux| linux.net_devices().as_ref());
+        match (has_hooks, devices.is_some_and(|devices| !devices.is_empty())) {
+            (true, _) => self.push(StepBuf::HookPoint {}, "hooks.createRuntime"),
+            (false, true) => self.push(StepBuf::HookPoint {}, "linux.netDevices"),
+            (false, false) => {}
         }
+        let Some(hooks) = hooks else { return Ok(()) };
         let state = StateText::new(spec, options, "creating");
         self.hook_list(hooks, Hooks::create_container, "createContainer", &[], &state)
     }

@@ -50,7 +50,7 @@ pub(super) fn words(step: &StepBuf) -> String {
             let place = if *mount { ", bound on /dev/console" } else { "" };
             format!("open a pty as the console{place}; its master goes to {to}")
         }
-        StepBuf::HookPoint {} => "wait until skeg has run its hooks".to_owned(),
+        StepBuf::HookPoint {} => "wait until skeg has moved network devices and run its hooks".to_owned(),
         StepBuf::Hook { path, timeout: 0, .. } => format!("run the hook {}", text(path)),
         StepBuf::Hook { path, timeout, .. } => format!("run the hook {}, at most {timeout} ms", text(path)),
         StepBuf::Pivot {} => "pivot_root into the rootfs, detach the old root".to_owned(),
