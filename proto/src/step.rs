@@ -404,6 +404,13 @@ steps! {
             /// Refuse a target that is, or is reached through, a symlink (/proc, /sys).
             4 no_symlinks: Bool,
         }
+        /// Changes the parameters of a file system that is mounted inside the root (fspick(2)).
+        Reconfigure = 62039 {
+            /// The path inside the root.
+            1 target: Str,
+            /// `key` or `key=value`.
+            2 options: List,
+        }
         /// The next Filesystem starts as a copy of the directory that it covers (tmpcopyup).
         CopyUp = 62038 {}
         /// sched_setattr(2).

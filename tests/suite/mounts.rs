@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use skeg_tests::{Bundle, Value, need_root, not_runc};
+use skeg_tests::{Bundle, Value, need_root, not_runc, only_skeg};
 
 /// The topmost mount at `target` in what `see mounts` gave.
 #[track_caller]
@@ -207,6 +207,30 @@ fn tmpfs_can_copy_up_what_it_covers() {
     let seen = container.mount("/data", "tmpfs", "tmpfs", &["tmpcopyup"]).seen();
     assert_eq!(seen["read:/data/kept"], "of the image");
     assert_eq!(seen["statfs:/data"], "0x1021994");
+}
+
+#[test]
+fn mount_can_be_changed_later() {
+    need_root!();
+    not_runc!("1.1.5 wants a remounted bind to have a source that exists");
+    let container = Bundle::seeing(&["mounts", "create:/later/file"])
+        .mount("/later", "tmpfs", "tmpfs", &["size=8m"])
+        .mount("/later", "tmpfs", "tmpfs", &["remount", "size=4m"])
+        .mount("/later", "bind", "none", &["remount", "bind", "ro", "nodev"]);
+    let seen = container.seen();
+    let mount = at(&seen["mounts"], "/later");
+    assert!(has(mount, "ro") && has(mount, "nodev"), "{mount}");
+    assert!(mount.to_string().contains("size=4096k"), "{mount}");
+    assert_eq!(seen["create:/later/file"]["error"], "EROFS");
+}
+
+#[test]
+fn what_is_not_mounted_can_not_be_changed() {
+    only_skeg!();
+    need_root!();
+    let container = Bundle::seeing(&["pid"]).mount("/tmp", "bind", "none", &["remount", "bind", "ro"]);
+    container.create().fails_with("mounts[7] (/tmp): set mount attributes: EINVAL");
+    container.nothing_left();
 }
 
 #[test]

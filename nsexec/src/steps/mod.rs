@@ -136,6 +136,7 @@ impl<'a> Container<'a> {
             Step::Attach { target, tree, propagation, no_symlinks } => {
                 mount::attach(self, &mount::Place { target, propagation, no_symlinks }, tree)
             }
+            Step::Reconfigure { target, options } => mount::reconfigure(self, target, options),
             Step::CopyUp {} => {
                 self.copy_up = true;
                 Ok(())

@@ -167,6 +167,17 @@ impl Place<'_> {
     }
 }
 
+/// Changes the parameters of a file system inside the root.
+pub fn reconfigure(container: &mut Container<'_>, target: &CStr, options: Strings<'_>) -> Result<()> {
+    let mount =
+        inside::open(container.root()?, target, Open::PATH, Symlinks::Follow).during(Op::OpenTarget)?;
+    let context = kernel::fspick(&mount).during(Op::Fsopen)?;
+    for (position, option) in (0u32..).zip(options.iter()) {
+        configure(&context, option).during(Op::Fsconfig).map_err(|fault| fault.with(position))?;
+    }
+    kernel::fsconfig_reconfigure(&context).during(Op::FsCreate)
+}
+
 /// Changes a mount inside the root.
 pub fn set_attributes(
     container: &mut Container<'_>,

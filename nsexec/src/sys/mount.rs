@@ -29,6 +29,18 @@ pub fn fsopen(name: &CStr) -> Result<OwnedFd> {
     rustix::mount::fsopen(name, FsOpenFlags::FSOPEN_CLOEXEC)
 }
 
+/// `int fspick(int dirfd, const char *path, unsigned int flags)`: a context to change the file system that is mounted
+/// at `mount`.
+pub fn fspick(mount: impl AsFd) -> Result<OwnedFd> {
+    use rustix::mount::FsPickFlags;
+    rustix::mount::fspick(mount, c"", FsPickFlags::FSPICK_EMPTY_PATH | FsPickFlags::FSPICK_CLOEXEC)
+}
+
+/// `int fsconfig(int fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0)`.
+pub fn fsconfig_reconfigure(context: impl AsFd) -> Result<()> {
+    rustix::mount::fsconfig_reconfigure(context)
+}
+
 /// `int fsconfig(int fd, FSCONFIG_SET_STRING, const char *key, const char *value, 0)`.
 pub fn fsconfig_string(context: impl AsFd, key: &CStr, value: &CStr) -> Result<()> {
     rustix::mount::fsconfig_set_string(context, key, value)

@@ -114,7 +114,11 @@ fn mounts(found: &mut Found, bundle: &Path, spec: &Spec) {
     let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
     let is_known = |kind: &str| known.lines().any(|line| line.split_whitespace().last() == Some(kind));
     for (index, mount) in spec.mounts().iter().flatten().enumerate() {
-        if mount_options::of(mount).bind.is_some() {
+        let options = mount_options::of(mount);
+        if options.remount {
+            continue;
+        }
+        if options.bind.is_some() {
             if let Some(source) = mount.source() {
                 found.needs(format!("mounts[{index}].source"), &bundle.join(source), |_| None);
             }

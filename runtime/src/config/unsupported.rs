@@ -8,9 +8,9 @@ use super::check::Context;
 use super::error::Report;
 use super::path::{At, ROOT, quote};
 
-/// Mount options, refused wherever they stand and absent from `features`. The last three are crun's, and to hand them
-/// to a file system, or to ignore them on a bind mount, would be wrong in a way that nobody notices.
-pub(super) const MOUNT_OPTIONS: [&str; 4] = ["remount", "copy-symlink", "dest-nofollow", "src-nofollow"];
+/// Mount options, refused wherever they stand and absent from `features`. They are crun's, and to hand them to a file
+/// system, or to ignore them on a bind mount, would be wrong in a way that nobody notices.
+pub(super) const MOUNT_OPTIONS: [&str; 3] = ["copy-symlink", "dest-nofollow", "src-nofollow"];
 
 /// A JSON path, and whether a `T` uses it.
 type Row<T> = (&'static [&'static str], fn(&T) -> bool);

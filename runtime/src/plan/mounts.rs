@@ -38,6 +38,7 @@ impl Builder {
             }
             let entry = Entry::new(index, mount);
             match entry.fstype {
+                _ if entry.options.remount => self.remount(&entry)?,
                 "cgroup" => self.cgroup_mount(&entry, facts, options, creation)?,
                 "bind" if self.needs_tree(&entry, facts, creation) => {
                     let source = options.bundle.join(entry.source()?);
@@ -72,6 +73,26 @@ impl Builder {
             self.push(StepBuf::CopyUp {}, entry.origin.clone());
         }
         self.push(step, entry.origin.clone());
+        Ok(())
+    }
+
+    /// Changes what is mounted at the target: with `bind` the mount alone, otherwise its file system, too.
+    fn remount(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+        let options = &entry.options;
+        let target = c_string(&entry.target, &entry.origin)?;
+        let parameters = options.filesystem_parameters(entry.fstype);
+        if options.bind.is_none() && !parameters.is_empty() {
+            let options = c_strings(parameters, &entry.origin)?;
+            self.push(StepBuf::Reconfigure { target: target.clone(), options }, entry.origin.clone());
+        }
+        for (set, clear, recursive) in
+            [(options.attr_set, options.attr_clear, false), (options.tree_set, options.tree_clear, true)]
+        {
+            if set | clear != 0 {
+                let step = StepBuf::SetAttributes { path: target.clone(), set, clear, recursive };
+                self.push(step, entry.origin.clone());
+            }
+        }
         Ok(())
     }
 

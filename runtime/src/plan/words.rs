@@ -34,6 +34,9 @@ pub(super) fn words(step: &StepBuf) -> String {
             format!("{bind} {} on {}{}", text(source), text(target), list(options))
         }
         StepBuf::Attach { target, .. } => format!("attach a mount that skeg has made on {}", text(target)),
+        StepBuf::Reconfigure { target, options } => {
+            format!("remount {}{}", text(target), list(options.iter().map(text)))
+        }
         StepBuf::CopyUp {} => "the next mount starts as a copy of what it covers".to_owned(),
         StepBuf::Device { path, mode, major, minor, uid, gid } => {
             let kind = match mode & libc::S_IFMT {

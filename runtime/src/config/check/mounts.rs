@@ -92,11 +92,22 @@ fn proc_mount(report: &mut Report, at: &At<'_>, mount: &Mount, below: &Path) {
     }
 }
 
+/// What is there already keeps its source, its type, its ids and its peers.
+fn remount(report: &mut Report, at: &At<'_>, mount: &Mount) {
+    let options = mount_options::of(mount);
+    if options.remount && (!options.propagation.is_empty() || options.tmpcopyup || options.idmap.is_some()) {
+        report.add(&at.key("options"), "a remount changes no propagation and no ids, and copies nothing up");
+    }
+}
+
 fn kind(report: &mut Report, at: &At<'_>, mount: &Mount) {
     let kind = mount.typ().as_deref().unwrap_or_default();
     let source = mount.source().as_deref().unwrap_or(Path::new(""));
     text::check(report, &at.key("type"), kind);
     text::path(report, &at.key("source"), source);
+    if mount_options::of(mount).remount {
+        return remount(report, at, mount);
+    }
     if mount_options::of(mount).bind.is_some() {
         if source.as_os_str().is_empty() {
             report.add(&at.key("source"), "a bind mount needs a source");
