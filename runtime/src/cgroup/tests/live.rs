@@ -307,12 +307,19 @@ fn huge_pages_are_limited_where_the_controller_is() {
         eprintln!("skipped: hugetlb is not on cgroup2");
         return;
     }
+    let control = "/sys/fs/cgroup/unified/cgroup.subtree_control";
+    let was_on = std::fs::read_to_string(control).is_ok_and(|on| on.contains("hugetlb"));
     let scratch = Scratch::new("huge");
     let mut cgroup = scratch.cgroup();
     let limit = resources(r#"{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}"#);
     cgroup.create(&limit).expect("created");
     cgroup.apply(&limit).expect("applied");
     assert_eq!(read(&scratch.paths.dirs[""], "hugetlb.2MB.max"), "4194304");
+    drop(scratch);
+    // The limit has switched it on for the whole host, which shall be as it was; others may use it by now.
+    if !was_on && let Err(error) = std::fs::write(control, "-hugetlb") {
+        eprintln!("{control}: {error}");
+    }
 }
 
 #[test]
