@@ -224,6 +224,23 @@ fn failing_poststop_hook_does_not_keep_the_container() {
 }
 
 #[test]
+fn poststop_hooks_of_a_create_that_fails_run() {
+    need_root!();
+    not_runc!("1.1.5 runs none");
+    for (kind, script) in [("createContainer", "exit 3"), ("poststart", "true")] {
+        let container = Bundle::new();
+        let ran = container.file("ran");
+        let container =
+            container.hook(kind, script).hook("poststop", &format!("echo yes > {}", ran.display()));
+        // The second fails for want of a program.
+        let container = if kind == "poststart" { container.args(&["/nosuch"]) } else { container };
+        assert_eq!(container.create().code, 1);
+        assert!(ran.exists(), "{kind}");
+        container.nothing_left();
+    }
+}
+
+#[test]
 fn output_of_a_failing_hook_is_in_the_message() {
     need_root!();
     let container = Bundle::new().hook("createRuntime", "echo some reason >&2; exit 3");

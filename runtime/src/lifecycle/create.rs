@@ -19,7 +19,7 @@ use crate::plan::{self, Birth, CgroupJoin, Creation, FdRole, Plan};
 use crate::seccomp;
 use nix::fcntl::OFlag;
 use nix::unistd::Pid;
-use oci_spec::runtime::{Hook, Spec};
+use oci_spec::runtime::Spec;
 use skeg_proto::step::StepBuf;
 use skeg_proto::sync::{ToNsexec, ToRuntime};
 use std::os::fd::{AsFd, OwnedFd};
@@ -107,6 +107,7 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     }
     let cgroup = cgroup_of(&state);
     let mut stage = spawn(&plan, &cgroup)?;
+    rollback.poststop(state.hooks_poststop.clone(), hook_state(&state, Status::Stopped));
     let fds = open_fds(&plan, rollback.directory(), &cgroup, console)?;
     if creation.is_own(NamespaceType::User) {
         stdio::give_to_mapped_user(&spec);
@@ -188,7 +189,7 @@ impl Conversation<'_> {
                     if let Some(pid) = stage.init() {
                         network::move_devices(self.spec, pid)?;
                     }
-                    self.run_hooks(state, rollback)?;
+                    self.run_hooks(state)?;
                     stage.say(ToNsexec::HooksDone)?;
                 }
                 ToRuntime::Console => master = foreground::sized_like_the_callers(said.fd)?,
@@ -255,10 +256,8 @@ impl Conversation<'_> {
     }
 
     #[allow(deprecated)]
-    fn run_hooks(&self, state: &State, rollback: &mut Rollback) -> Result<(), Error> {
+    fn run_hooks(&self, state: &State) -> Result<(), Error> {
         let Some(list) = self.spec.hooks() else { return Ok(()) };
-        let poststop: Vec<Hook> = list.poststop().clone().unwrap_or_default();
-        rollback.poststop(poststop, hook_state(state, Status::Stopped));
         let text = hook_state(state, Status::Creating);
         hooks::run(list.prestart().as_deref().unwrap_or_default(), "prestart", &text)?;
         hooks::run(list.create_runtime().as_deref().unwrap_or_default(), "createRuntime", &text)?;
