@@ -7,14 +7,15 @@ use core::ffi::CStr;
 use skeg_proto::sync::ToRuntime;
 use skeg_proto::{Failure, Op};
 
-/// Reports the failure to the runtime, or where it has been told that all is well, in one line on stderr. 127 then
-/// means that the program was not there, 126 that it could not be started.
+/// Reports the failure to the runtime, or where it has been told that all is well, to `start`, which may listen, and in
+/// one line on stderr. 127 then means that the program was not there, 126 that it could not be started.
 pub fn fail(sync: &Sync, failure: &Failure) -> ! {
     if sync.is_open() {
         // If the runtime is gone, too, there is nobody left to tell.
         let _ = sync.send(&ToRuntime::Failed(*failure));
         sys::process::exit(1)
     }
+    sync.tell_starter(failure);
     say(c"", failure);
     sys::process::exit(status(failure))
 }

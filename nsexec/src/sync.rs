@@ -3,19 +3,21 @@
 use crate::fault::{During, Fault, Result};
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd};
 use core::cell::Cell;
-use skeg_proto::Op;
 use skeg_proto::sync::{FRAME_LEN, ToNsexec, ToRuntime};
+use skeg_proto::{Failure, Op};
 
 /// The socket to the runtime, for as long as the runtime listens.
 pub struct Sync {
     number: u32,
     open: Cell<bool>,
+    /// The FIFO by which `start` came.
+    starter: Cell<Option<u32>>,
 }
 
 impl Sync {
     /// The socket of this number.
     pub fn new(number: u32) -> Self {
-        Self { number, open: Cell::new(true) }
+        Self { number, open: Cell::new(true), starter: Cell::new(None) }
     }
 
     /// Whether the runtime can still be told something.
@@ -72,6 +74,19 @@ impl Sync {
             drop(sys::file::take(self.number).during(Op::Open)?);
         }
         Ok(())
+    }
+
+    /// From here on `start` may listen, at the FIFO of this number: until its last writer is gone, as after the exec.
+    pub fn starter_listens(&self, fifo: u32) {
+        self.starter.set(Some(fifo));
+    }
+
+    /// Tells `start` what went wrong, if it has come.
+    pub fn tell_starter(&self, failure: &Failure) {
+        if let Some(Ok(fifo)) = self.starter.get().map(sys::file::named) {
+            // A frame fits into an empty FIFO; this process reads it as well, so it can't be broken.
+            let _ = sys::file::write(fifo, &ToRuntime::Failed(*failure).frame());
+        }
     }
 
     fn socket(&self) -> Result<BorrowedFd<'static>> {

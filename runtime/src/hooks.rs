@@ -58,27 +58,27 @@ impl HookState<'_> {
     }
 }
 
-/// Runs hooks one after the other; the first that fails ends it.
-pub fn run(hooks: &[Hook], name: &'static str, state: &str) -> Result<(), Error> {
-    hooks
-        .iter()
-        .enumerate()
-        .try_for_each(|(index, hook)| run_one(hook, state).map_err(|reason| Error { name, index, reason }))
+/// Runs hooks one after the other, in the bundle, as runc does; the first that fails ends it.
+pub fn run(hooks: &[Hook], name: &'static str, state: &str, bundle: &Path) -> Result<(), Error> {
+    hooks.iter().enumerate().try_for_each(|(index, hook)| {
+        run_one(hook, state, Some(bundle)).map_err(|reason| Error { name, index, reason })
+    })
 }
 
-/// Runs all hooks, whatever becomes of each: what failed is only logged (poststop).
+/// Runs all hooks, whatever becomes of each: what failed is only logged (poststop). Where the caller is: the bundle may
+/// be gone.
 pub fn run_all(hooks: &[Hook], name: &'static str, state: &str) {
     for (index, hook) in hooks.iter().enumerate() {
-        if let Err(reason) = run_one(hook, state) {
+        if let Err(reason) = run_one(hook, state, None) {
             log::warn!("{}", Error { name, index, reason });
         }
     }
 }
 
-fn run_one(hook: &Hook, state: &str) -> Result<(), String> {
+fn run_one(hook: &Hook, state: &str, dir: Option<&Path>) -> Result<(), String> {
     let output = scratch().map_err(words)?;
     let copy = || output.try_clone().map(Stdio::from).map_err(|error| io_words(&error));
-    let mut child = command(hook)
+    let mut child = command(hook, dir)
         .stdin(Stdio::piped())
         .stdout(copy()?)
         .stderr(copy()?)
@@ -96,8 +96,11 @@ fn run_one(hook: &Hook, state: &str) -> Result<(), String> {
     Err(format!("{}, output: {:?}", exit_words(status), read_back(output)))
 }
 
-fn command(hook: &Hook) -> Command {
+fn command(hook: &Hook, dir: Option<&Path>) -> Command {
     let mut command = Command::new(hook.path());
+    if let Some(dir) = dir {
+        command.current_dir(dir);
+    }
     let mut args = hook.args().as_deref().unwrap_or_default().iter();
     if let Some(name) = args.next() {
         command.arg0(name);

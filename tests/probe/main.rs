@@ -36,6 +36,7 @@ fn perform(words: &[&str], fds: &Value) -> io::Result<()> {
             io::stdout().write_all(&input)?;
             io::stdout().flush()
         }
+        ["read", path] => fs::read(path).map(drop),
         ["write", path, text] => fs::write(path, text),
         ["append", path, text] => fs::OpenOptions::new()
             .append(true)

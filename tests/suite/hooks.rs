@@ -214,6 +214,66 @@ fn failing_start_container_hook_ends_the_start() {
     container.nothing_left();
 }
 
+/// runtime.md, "Lifecycle", 7: seen failing with a nsexec that lets go of the FIFO before its hooks.
+#[test]
+fn failing_start_container_hook_fails_the_command_start() {
+    need_root!();
+    not_runc!("1.1.5 does not wait for the exec");
+    let hook = json!({"path": "/probe", "args": ["probe", "exit", "3"]});
+    let container = Bundle::probe(&["write", "/tmp/ran", ""]).hook_with("startContainer", hook);
+    let stopped = container.file("stopped");
+    let container = container
+        .set("/root/readonly", false)
+        .hook("poststart", "exit 4")
+        .hook("poststop", &format!("echo yes > {}", stopped.display()));
+    container.create().ok();
+    container
+        .start()
+        .fails_with("hooks.startContainer[0] (/probe): error running startContainer hook #0: exit status 3");
+    assert!(stopped.exists());
+    assert!(!container.rootfs().join("tmp/ran").exists());
+    container.nothing_left();
+}
+
+/// runtime.md, "Lifecycle", 9. The startContainer hook takes until it is let go, by the program that is no poststart hook.
+#[test]
+fn poststart_hooks_wait_for_the_exec() {
+    need_root!();
+    not_runc!("1.1.5 does not wait for the exec");
+    let container = Bundle::new().args(&["/probe", "pause"]);
+    let shared = container.file("shared");
+    fs::create_dir(&shared).unwrap();
+    let gate = shared.join("gate");
+    nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let journal = shared.join("log").display().to_string();
+    let inside = json!({"path": "/probe", "args": ["probe", "read", "/shared/gate", "then",
+        "append", "/shared/log", "startContainer"]});
+    let container = container
+        .mount("/shared", "bind", shared, &["bind"])
+        .hook_with("startContainer", inside)
+        .hook("poststart", &format!("echo poststart >> {journal}"));
+    container.create().ok();
+    let start = container.command("start", &[]).spawn();
+    fs::write(&gate, "go").unwrap();
+    start.finish().ok();
+    assert_eq!(fs::read_to_string(journal).unwrap(), "startContainer\npoststart\n");
+}
+
+/// As runc has it; the others run where the caller is.
+#[test]
+fn hooks_of_create_run_in_the_bundle_and_those_of_the_container_in_its_root() {
+    need_root!();
+    let container = Bundle::new().args(&["/probe", "exit", "0"]);
+    let file = container.file("journal").display().to_string();
+    let container = ["prestart", "createRuntime", "createContainer", "poststart"]
+        .iter()
+        .fold(container, |container, kind| container.hook(kind, &format!("pwd >> {file}")));
+    let bundle = container.path().display().to_string();
+    container.command("run", &["--bundle", &bundle]).cwd("/").finish().ok();
+    let rootfs = container.rootfs().display().to_string();
+    assert_eq!(journal(&container), [bundle.clone(), bundle.clone(), rootfs, bundle]);
+}
+
 #[test]
 fn failing_poststop_hook_does_not_keep_the_container() {
     need_root!();

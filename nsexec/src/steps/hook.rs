@@ -4,7 +4,7 @@ use super::Container;
 use crate::fault::{During, Fault, Result};
 use crate::sys::map::Pointers;
 use crate::sys::process::{self, Action, Child};
-use crate::sys::{self, AsFd, Errno, OwnedFd, file};
+use crate::sys::{self, AsFd, BorrowedFd, Errno, OwnedFd, file};
 use crate::text::decimal;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -28,10 +28,11 @@ pub fn hook(container: &mut Container<'_>, path: &CStr, timeout: u32, pid_at: u3
     let pid = decimal(process::getpid());
     let input = Input { parts: [before, pid.as_bytes(), after], part: 0, written: 0 };
 
+    let root = container.root.as_ref().map(AsFd::as_fd);
     let (reader, writer) = file::pipe().during(Op::Fork)?;
     let errno = sys::map::shared_number().during(Op::Fork)?;
     let Some(child) = process::fork().during(Op::Fork)? else {
-        errno.store(exec(&reader, path, argv, env), Ordering::Relaxed);
+        errno.store(exec(root, &reader, path, argv, env), Ordering::Relaxed);
         process::exit(127)
     };
     drop(reader);
@@ -51,9 +52,19 @@ fn judge(status: u32, errno: &AtomicU32) -> Result<()> {
     }
 }
 
-/// In the child: only the standard streams are left to the hook. Returns the errno.
-fn exec(stdin: &OwnedFd, path: &CStr, argv: Pointers<'_>, env: Pointers<'_>) -> u32 {
-    let ready = file::dup_onto(stdin, 0).and_then(|()| file::close_from(3));
+/// In the child: only the standard streams are left to the hook. One that runs before the pivot starts in the
+/// container's root, as with runc. Returns the errno.
+fn exec(
+    root: Option<BorrowedFd<'_>>,
+    stdin: &OwnedFd,
+    path: &CStr,
+    argv: Pointers<'_>,
+    env: Pointers<'_>,
+) -> u32 {
+    let ready = root
+        .map_or(Ok(()), file::fchdir)
+        .and_then(|()| file::dup_onto(stdin, 0))
+        .and_then(|()| file::close_from(3));
     let errno = match ready {
         Ok(()) => {
             // Not the 0 under which the container is built.

@@ -281,11 +281,15 @@ impl<'a> Container<'a> {
         }
         // The runtime that made the container ends now; whoever starts it is another one.
         self.sync.close()?;
-        let fifo = file::take(fifo).during(Op::Open)?;
+        // Open until the exec, by whose end `start` knows that all went well.
+        let start = file::named(fifo).during(Op::Open)?;
         let mut byte = [0];
         loop {
-            match file::read(&fifo, &mut byte) {
-                Ok(1..) => return Ok(()),
+            match file::read(start, &mut byte) {
+                Ok(1..) => {
+                    self.sync.starter_listens(fifo);
+                    return Ok(());
+                }
                 // Nobody holds the other end any more: it will never be started.
                 Ok(0) => sys::process::exit(1),
                 Err(sys::Errno::INTR) => {}

@@ -62,6 +62,9 @@ pub struct State {
     /// `hooks.poststop` of config.json, which `delete` runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks_poststop: Vec<Hook>,
+    /// Where hooks have `start` wait for the exec: its steps' places in config.json, for a message.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub start_origins: BTreeMap<u32, String>,
     /// `process` of config.json, what `exec` starts from; unparsed, since no other command needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Box<RawValue>>,
@@ -157,6 +160,7 @@ pub(crate) fn sample(id: &str) -> State {
         resources: None,
         hooks_poststart: Vec::new(),
         hooks_poststop: Vec::new(),
+        start_origins: BTreeMap::new(),
         process: None,
         personality: None,
         memory_policy: None,

@@ -6,6 +6,7 @@ use nix::errno::Errno;
 use skeg_proto::field::Value;
 use skeg_proto::step::StepBuf;
 use skeg_proto::{DecodeError, Failure, Op};
+use std::collections::BTreeMap;
 
 /// `mounts[3] (/data): set option "sizee=1" of tmpfs: EINVAL: invalid argument`.
 pub fn explain(failure: &Failure, plan: &Plan) -> String {
@@ -14,7 +15,17 @@ pub fn explain(failure: &Failure, plan: &Plan) -> String {
         return program;
     }
     let origin = planned.map_or_else(|| failure.stage.text().to_owned(), |p| p.origin.to_string());
-    let attempt = attempt(failure, plan, planned);
+    sentence(failure, &origin, &attempt(failure, plan, planned))
+}
+
+/// As [`explain`], for `start`, which has no plan: `origins` are those of its steps.
+pub fn explain_start(failure: &Failure, origins: &BTreeMap<u32, String>) -> String {
+    let origin = origins.get(&failure.step).map_or(failure.stage.text(), String::as_str);
+    let attempt = hook_attempt(failure, origin).unwrap_or_else(|| failure.op.text().to_owned());
+    sentence(failure, origin, &attempt)
+}
+
+fn sentence(failure: &Failure, origin: &str, attempt: &str) -> String {
     match reason(failure) {
         Some(reason) => format!("{origin}: {attempt}: {reason}"),
         None => format!("{origin}: {attempt}"),
@@ -41,8 +52,9 @@ fn attempt(failure: &Failure, plan: &Plan, planned: Option<&Planned>) -> String 
             format!("open source {}", field("source").or_else(|| field("path")).unwrap_or_default())
         }
         Op::Setns => format!("join {}", joined(plan, failure.detail)),
-        Op::HookStatus => format!("{}: {}", hook_words(planned), status_words(failure.detail)),
-        Op::HookTimeout => format!("{}: it did not end in time and was killed", hook_words(planned)),
+        Op::HookStatus | Op::HookTimeout => {
+            hook_attempt(failure, planned.map_or("", |p| &p.origin)).unwrap_or_default()
+        }
         Op::Write => match field("value") {
             Some(value) => format!("write {value:?}"),
             None => op.to_owned(),
@@ -90,9 +102,18 @@ fn joined(plan: &Plan, position: u32) -> String {
     }
 }
 
+/// How a hook that was started has failed.
+fn hook_attempt(failure: &Failure, origin: &str) -> Option<String> {
+    let how = match failure.op {
+        Op::HookStatus => status_words(failure.detail),
+        Op::HookTimeout => "it did not end in time and was killed".to_owned(),
+        _ => return None,
+    };
+    Some(format!("{}: {how}", hook_words(origin)))
+}
+
 /// runc's words for a hook: `error running createContainer hook #0`.
-fn hook_words(planned: Option<&Planned>) -> String {
-    let origin = planned.map(|p| p.origin.as_ref()).unwrap_or_default();
+fn hook_words(origin: &str) -> String {
     let place = origin.strip_prefix("hooks.").and_then(|rest| rest.split(']').next());
     match place.and_then(|p| p.split_once('[')) {
         Some((name, index)) => format!("error running {name} hook #{index}"),

@@ -5,7 +5,7 @@ mod idmap;
 mod spawn;
 pub mod tree;
 
-pub use explain::explain;
+pub use explain::{explain, explain_start};
 pub use idmap::write_maps;
 
 use crate::plan::{Birth, FdRole};

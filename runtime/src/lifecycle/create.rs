@@ -19,9 +19,10 @@ use crate::plan::{self, Birth, CgroupJoin, Creation, FdRole, Plan};
 use crate::seccomp;
 use nix::fcntl::OFlag;
 use nix::unistd::Pid;
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{Hook, Spec};
 use skeg_proto::step::StepBuf;
 use skeg_proto::sync::{ToNsexec, ToRuntime};
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -102,6 +103,7 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
         ..plan_options(&request.id, &bundle, &spec, &creation, &state.cgroup)
     };
     let plan = plan::compile(&spec, &facts, &options, filter.as_ref())?;
+    state.start_origins = start_origins(&spec, &plan);
     if let Some(filter) = &filter {
         filter_file::save(rollback.directory(), filter)?;
     }
@@ -259,9 +261,11 @@ impl Conversation<'_> {
     fn run_hooks(&self, state: &State) -> Result<(), Error> {
         let Some(list) = self.spec.hooks() else { return Ok(()) };
         let text = hook_state(state, Status::Creating);
-        hooks::run(list.prestart().as_deref().unwrap_or_default(), "prestart", &text)?;
-        hooks::run(list.create_runtime().as_deref().unwrap_or_default(), "createRuntime", &text)?;
-        Ok(())
+        let run = |hooks: &Option<Vec<Hook>>, name| {
+            hooks::run(hooks.as_deref().unwrap_or_default(), name, &text, &state.bundle)
+        };
+        run(list.prestart(), "prestart")?;
+        Ok(run(list.create_runtime(), "createRuntime")?)
     }
 }
 
@@ -342,6 +346,14 @@ pub(crate) fn compile_seccomp(spec: &Spec) -> Result<Option<seccomp::Filter>, Er
         }
     }
     Ok(filter)
+}
+
+/// What `start` needs to explain a failure, where hooks have it wait for the exec.
+fn start_origins(spec: &Spec, plan: &Plan) -> BTreeMap<u32, String> {
+    let is_awaited = spec.hooks().as_ref().is_some_and(|hooks| {
+        [hooks.start_container(), hooks.poststart()].into_iter().flatten().any(|list| !list.is_empty())
+    });
+    if is_awaited { plan.origins_after_ready() } else { BTreeMap::new() }
 }
 
 fn cgroups_path(spec: &Spec) -> Option<&Path> {
@@ -464,6 +476,7 @@ fn first_state(
         resources: spec.linux().as_ref().and_then(|l| l.resources().clone()),
         hooks_poststart: hooks.and_then(|h| h.poststart().clone()).unwrap_or_default(),
         hooks_poststop: hooks.and_then(|h| h.poststop().clone()).unwrap_or_default(),
+        start_origins: BTreeMap::new(),
         process: process.map_err(|e| Error::Usage(format!("process: {e}")))?,
         personality: spec.linux().as_ref().and_then(|l| l.personality().clone()),
         memory_policy: spec.linux().as_ref().and_then(|l| l.memory_policy().clone()),

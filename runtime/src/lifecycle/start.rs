@@ -1,14 +1,18 @@
 //! `start`: lets the process of a created container go on.
 
 use super::Error;
+use super::error::syscall;
 use super::inspect::hook_state;
 use super::inspect::status;
 use crate::container::status::allowed;
 use crate::container::{Directory, Id, Lock, Operation, State, Status, Store, store};
 use crate::hooks;
+use crate::launch;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use skeg_proto::sync::{FRAME_LEN, ToRuntime};
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Starts a created container. The program's own end is not waited for.
@@ -23,10 +27,17 @@ pub fn start(store: &Store, id: &Id) -> Result<(), Error> {
     if nix::unistd::write(&fifo, b"0").is_err() {
         return Ok(stopped()?);
     }
+    let listening = match state.start_origins.is_empty() {
+        true => None,
+        false => Some(directory.open_exec_fifo(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?),
+    };
     // It marks the container as not started yet.
     directory.remove_exec_fifo()?;
-    if !state.hooks_poststart.is_empty() {
-        wait_for_exec(&fifo)?;
+    // What `listening` hears of the end of must be the process's.
+    drop(fifo);
+    if let Some(fifo) = listening {
+        let exec = wait_for_exec(fifo, &state.start_origins);
+        exec.map_err(|error| end(&directory, &lock, &state, error))?;
     }
     poststart(&directory, &lock, &state)
 }
@@ -45,12 +56,16 @@ fn poststart(directory: &Directory, lock: &Lock, state: &State) -> Result<(), Er
         return Ok(());
     }
     let text = hook_state(state, Status::Running);
-    hooks::run(&state.hooks_poststart, "poststart", &text).map_err(|error| {
-        if let Err(more) = super::delete::destroy(directory, lock, state) {
-            log::warn!("{more}");
-        }
-        error.into()
-    })
+    hooks::run(&state.hooks_poststart, "poststart", &text, &state.bundle)
+        .map_err(|error| end(directory, lock, state, error.into()))
+}
+
+/// Ends a container that could not be started (runtime.md, "Lifecycle", 7 and 9); returns why.
+fn end(directory: &Directory, lock: &Lock, state: &State, why: Error) -> Error {
+    if let Err(more) = super::delete::destroy(directory, lock, state) {
+        log::warn!("{more}");
+    }
+    why
 }
 
 /// None where nobody reads any more: the process has ended.
@@ -62,14 +77,20 @@ fn open_fifo(directory: &Directory) -> Result<Option<OwnedFd>, Error> {
     }
 }
 
-/// nsexec closes its end right before the exec; a pipe without readers reports an error.
-fn wait_for_exec(fifo: &OwnedFd) -> Result<(), Error> {
-    loop {
-        let mut fds = [PollFd::new(fifo.as_fd(), PollFlags::empty())];
-        match poll(&mut fds, PollTimeout::NONE) {
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Error::Syscall { what: "wait for the exec", errno }),
-            Ok(_) => return Ok(()),
+/// Waits until nsexec has closed the FIFO, as it does right before the exec, and says why it did so without one.
+fn wait_for_exec(fifo: OwnedFd, origins: &BTreeMap<u32, String>) -> Result<(), Error> {
+    let mut fds = [PollFd::new(fifo.as_fd(), PollFlags::empty())];
+    while let Err(errno) = poll(&mut fds, PollTimeout::NONE) {
+        if errno != Errno::EINTR {
+            return Err(syscall("wait for the exec")(errno));
         }
+    }
+    let mut frame = [0; FRAME_LEN];
+    let length = nix::unistd::read(&fifo, &mut frame).map_err(syscall("read the exec FIFO"))?;
+    match ToRuntime::read(frame.get(..length).unwrap_or_default()) {
+        Ok(ToRuntime::Failed(failure)) => {
+            Err(launch::Error::Step(launch::explain_start(&failure, origins)).into())
+        }
+        _ => Ok(()),
     }
 }

@@ -31,6 +31,7 @@ use skeg_proto::NO_FD;
 use skeg_proto::step::StepBuf;
 use skeg_proto::write::{InitBuf, WriteError};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What nsexec executes, with the place of config.json that each step comes from.
@@ -257,6 +258,13 @@ impl Plan {
     /// The step with this number.
     pub fn step(&self, number: u32) -> Option<&Planned> {
         self.steps.get(usize::try_from(number).ok()?.checked_sub(1)?)
+    }
+
+    /// The origins, by number, of the steps that wait for `start`.
+    pub fn origins_after_ready(&self) -> BTreeMap<u32, String> {
+        let steps = (1..).zip(&self.steps);
+        let start = steps.skip_while(|(_, planned)| !matches!(planned.step, StepBuf::Ready { .. }));
+        start.map(|(number, planned)| (number, planned.origin.to_string())).collect()
     }
 }
 
