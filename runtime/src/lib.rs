@@ -19,6 +19,7 @@ pub mod namespaces;
 pub mod network;
 pub mod notify;
 pub mod plan;
+pub mod resctrl;
 pub mod seccomp;
 pub mod signals;
 mod sys;

@@ -9,6 +9,7 @@ mod exec;
 mod fds;
 mod hooks;
 mod idmap;
+mod intel_rdt;
 mod lifecycle;
 mod logs;
 mod malformed;

@@ -67,7 +67,7 @@ pub(super) fn is_unprivileged() -> bool {
 /// Writes the settings in order; a write that has to wait for others is tried again at the end.
 pub(super) fn write_all(tree: &Tree, settings: &Settings) -> Result<()> {
     for setting in &settings.ignored {
-        log::warn!("{setting}: cgroup v2 has no such setting; ignored");
+        log::warn!("{setting}: this host's cgroups have no such setting; ignored");
     }
     let mut later = Vec::new();
     for write in &settings.writes {

@@ -27,6 +27,7 @@ pub(super) fn problems(bundle: &Path, spec: &Spec) -> Vec<Problem> {
     limits(&mut found, spec);
     hooks(&mut found, spec);
     listener(&mut found, spec);
+    resctrl(&mut found, spec);
     found.0
 }
 
@@ -194,6 +195,13 @@ fn hooks(found: &mut Found, spec: &Spec) {
                 (!runs).then_some("not an executable file")
             });
         }
+    }
+}
+
+fn resctrl(found: &mut Found, spec: &Spec) {
+    let rdt = spec.linux().as_ref().and_then(|linux| linux.intel_rdt().as_ref());
+    if rdt.is_some() && crate::resctrl::mount_point().is_err() {
+        found.add("linux.intelRdt", "no resctrl file system is mounted");
     }
 }
 

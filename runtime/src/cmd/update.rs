@@ -5,21 +5,17 @@ use crate::cli::Global;
 use crate::cli::command::Update;
 use crate::config;
 use crate::lifecycle::update::update;
-use anyhow::bail;
-use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxResources};
+use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxIntelRdt, LinuxMemory, LinuxPids, LinuxResources};
 use std::io::Read;
 use std::path::Path;
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Update) -> anyhow::Result<i32> {
-    if args.l3_cache_schema.is_some() || args.mem_bw_schema.is_some() {
-        bail!("Intel RDT is not supported by this build of skeg");
-    }
     let resources = match &args.resources {
         Some(file) => read_resources(file)?,
         None => from_flags(args),
     };
-    update(&store(global), &args.id, &resources)?;
+    update(&store(global), &args.id, &resources, schemata(args).as_ref())?;
     Ok(0)
 }
 
@@ -31,6 +27,15 @@ fn read_resources(file: &Path) -> anyhow::Result<LinuxResources> {
     };
     read.map_err(|error| anyhow::anyhow!("{}: {}", file.display(), crate::errno::io_words(&error)))?;
     Ok(config::parse_resources(&text, file)?)
+}
+
+fn schemata(args: &Update) -> Option<LinuxIntelRdt> {
+    let (l3, memory) = (&args.l3_cache_schema, &args.mem_bw_schema);
+    (l3.is_some() || memory.is_some()).then(|| {
+        let mut rdt = LinuxIntelRdt::default();
+        rdt.set_l3_cache_schema(l3.clone()).set_mem_bw_schema(memory.clone());
+        rdt
+    })
 }
 
 fn from_flags(args: &Update) -> LinuxResources {

@@ -12,13 +12,6 @@ use super::path::{At, ROOT, quote};
 /// system, or to ignore them on a bind mount, would be wrong in a way that nobody notices.
 pub(super) const MOUNT_OPTIONS: [&str; 3] = ["copy-symlink", "dest-nofollow", "src-nofollow"];
 
-/// A JSON path, and whether a `T` uses it.
-type Row<T> = (&'static [&'static str], fn(&T) -> bool);
-
-/// Properties of the whole.
-const OF_THE_CONTAINER: [Row<Spec>; 1] =
-    [(&["linux", "intelRdt"], |spec| linux(spec).is_some_and(|linux| linux.intel_rdt().is_some()))];
-
 fn linux(spec: &Spec) -> Option<&oci_spec::runtime::Linux> {
     spec.linux().as_ref()
 }
@@ -31,9 +24,6 @@ fn is_set(text: Option<&str>) -> bool {
 pub(super) fn check(report: &mut Report, spec: &Spec, context: Context) {
     if let Some(process) = spec.process() {
         check_process(report, &ROOT.key("process"), process, context);
-    }
-    for (keys, _) in OF_THE_CONTAINER.iter().filter(|(_, is_used)| is_used(spec)) {
-        refuse(report, &ROOT, keys);
     }
     let label = linux(spec).and_then(|linux| linux.mount_label().as_deref());
     if is_set(label) && !context.selinux {
@@ -59,12 +49,5 @@ pub(super) fn check_process(report: &mut Report, at: &At<'_>, process: &Process,
     }
     if is_set(process.selinux_label().as_deref()) && !context.selinux {
         report.add(&at.key("selinuxLabel"), "selinux is not enabled on the host");
-    }
-}
-
-fn refuse(report: &mut Report, at: &At<'_>, keys: &[&str]) {
-    match keys.split_first() {
-        Some((key, rest)) => refuse(report, &at.key(key), rest),
-        None => report.add(at, "not supported yet"),
     }
 }

@@ -56,6 +56,9 @@ pub struct State {
     /// `linux.resources` of config.json, as changed by updates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<LinuxResources>,
+    /// Its group of the resctrl file system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intel_rdt: Option<crate::resctrl::Group>,
     /// `hooks.poststart` of config.json, which `start` runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks_poststart: Vec<Hook>,
@@ -158,6 +161,7 @@ pub(crate) fn sample(id: &str) -> State {
         namespaces: 0,
         cgroup: CgroupPaths::default(),
         resources: None,
+        intel_rdt: None,
         hooks_poststart: Vec::new(),
         hooks_poststop: Vec::new(),
         start_origins: BTreeMap::new(),

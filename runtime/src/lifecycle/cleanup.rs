@@ -3,6 +3,7 @@
 use crate::cgroup::Cgroup;
 use crate::container::{Directory, Lock, State, store};
 use crate::hooks;
+use crate::resctrl::Group;
 use oci_spec::runtime::Hook;
 
 /// What a create has made so far. Dropped before `keep`, it removes all of it, last made first. Its processes have ended
@@ -11,12 +12,13 @@ pub(super) struct Rollback {
     directory: Directory,
     lock: Option<Lock>,
     cgroup: Option<Cgroup>,
+    resctrl: Option<Group>,
     poststop: Option<(Vec<Hook>, String)>,
 }
 
 impl Rollback {
     pub fn new(directory: Directory, lock: Lock) -> Self {
-        Self { directory, lock: Some(lock), cgroup: None, poststop: None }
+        Self { directory, lock: Some(lock), cgroup: None, resctrl: None, poststop: None }
     }
 
     pub fn directory(&self) -> &Directory {
@@ -30,6 +32,10 @@ impl Rollback {
 
     pub fn cgroup(&mut self, cgroup: Cgroup) -> &mut Cgroup {
         self.cgroup.insert(cgroup)
+    }
+
+    pub fn resctrl(&mut self, group: Group) -> &Group {
+        self.resctrl.insert(group)
     }
 
     /// From here on a failure also runs the poststop hooks (runtime.md, "Lifecycle", 12 and 13).
@@ -46,6 +52,9 @@ impl Rollback {
 impl Drop for Rollback {
     fn drop(&mut self) {
         let Some(lock) = self.lock.take() else { return };
+        if let Some(Err(error)) = self.resctrl.take().map(|group| group.remove()) {
+            log::warn!("{error}");
+        }
         if let Some(mut cgroup) = self.cgroup.take() {
             cgroup.undo_create();
         }

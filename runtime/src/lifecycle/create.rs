@@ -16,10 +16,11 @@ use crate::namespaces::NamespaceType;
 use crate::network;
 use crate::notify::NotifySocket;
 use crate::plan::{self, Birth, CgroupJoin, Creation, FdRole, Plan};
+use crate::resctrl;
 use crate::seccomp;
 use nix::fcntl::OFlag;
 use nix::unistd::Pid;
-use oci_spec::runtime::{Hook, Spec};
+use oci_spec::runtime::{Hook, LinuxIntelRdt, Spec};
 use skeg_proto::step::StepBuf;
 use skeg_proto::sync::{ToNsexec, ToRuntime};
 use std::collections::BTreeMap;
@@ -92,6 +93,9 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     let cgroup = rollback.cgroup(Cgroup::new(state.cgroup.clone()));
     cgroup.create(&resources(&spec))?;
     state.cgroup = cgroup.paths().clone();
+    if let (Some(group), Some(rdt)) = (&state.intel_rdt, intel_rdt(&spec)) {
+        rollback.resctrl(group.clone()).create(rdt)?;
+    }
     let options = plan::Options {
         no_pivot: request.no_pivot,
         no_new_keyring: request.no_new_keyring,
@@ -238,6 +242,9 @@ impl Conversation<'_> {
     /// The container's process exists.
     fn created(&self, state: &mut State, rollback: &Rollback, stage: &mut Stage) -> Result<(), Error> {
         if let Some(pid) = stage.init() {
+            if let Some(group) = &state.intel_rdt {
+                group.join(pid)?;
+            }
             write_down(pid, state, rollback)?;
         }
         if self.has_more_to_answer() { Ok(()) } else { self.let_go(state, stage) }
@@ -360,6 +367,10 @@ fn cgroups_path(spec: &Spec) -> Option<&Path> {
     spec.linux().as_ref().and_then(|l| l.cgroups_path().as_deref())
 }
 
+fn intel_rdt(spec: &Spec) -> Option<&LinuxIntelRdt> {
+    spec.linux().as_ref().and_then(|l| l.intel_rdt().as_ref())
+}
+
 fn resources(spec: &Spec) -> oci_spec::runtime::LinuxResources {
     spec.linux().as_ref().and_then(|l| l.resources().clone()).unwrap_or_default()
 }
@@ -474,6 +485,7 @@ fn first_state(
         namespaces: creation.own_flags(),
         cgroup,
         resources: spec.linux().as_ref().and_then(|l| l.resources().clone()),
+        intel_rdt: resctrl::Group::of_config(spec, request.id.as_str())?,
         hooks_poststart: hooks.and_then(|h| h.poststart().clone()).unwrap_or_default(),
         hooks_poststop: hooks.and_then(|h| h.poststop().clone()).unwrap_or_default(),
         start_origins: BTreeMap::new(),

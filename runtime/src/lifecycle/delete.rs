@@ -54,6 +54,9 @@ pub(super) fn destroy(directory: &Directory, lock: &Lock, state: &State) -> Resu
     let cgroup = Cgroup::new(state.cgroup.clone());
     end_process(state, &cgroup)?;
     cgroup.remove()?;
+    if let Some(group) = &state.intel_rdt {
+        group.remove()?;
+    }
     directory.remove(lock)?;
     if !state.hooks_poststop.is_empty() {
         hooks::run_all(&state.hooks_poststop, "poststop", &hook_state(state, Status::Stopped));

@@ -34,6 +34,9 @@ pub enum Error {
     /// The cgroup.
     #[error(transparent)]
     Cgroup(#[from] crate::cgroup::Error),
+    /// The resctrl file system.
+    #[error(transparent)]
+    Resctrl(#[from] crate::resctrl::Error),
     /// A network device could not be moved.
     #[error(transparent)]
     Network(#[from] crate::network::Error),

@@ -115,6 +115,9 @@ fn lead(
             ToRuntime::Created { .. } => {
                 let Some(pid) = stage.init() else { continue };
                 log::debug!("setns_init: about to exec: pid {pid}");
+                if let Some(group) = &state.intel_rdt {
+                    group.join(pid)?;
+                }
                 if let Some(path) = &request.pid_file {
                     pid_file::write(path, pid)?;
                 }

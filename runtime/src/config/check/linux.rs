@@ -81,6 +81,20 @@ fn intel_rdt(report: &mut Report, at: &At<'_>, rdt: &LinuxIntelRdt) {
     if let Some(clos) = rdt.clos_id().as_deref().filter(|clos| *clos != "/") {
         text::file_name(report, &at.key("closID"), clos);
     }
+    if rdt.mem_bw_schema().as_deref().is_some_and(|line| !line.is_empty() && !line.starts_with("MB:")) {
+        report.add(&at.key("memBwSchema"), "must start with \"MB:\"");
+    }
+    one_line(report, &at.key("l3CacheSchema"), rdt.l3_cache_schema().as_deref());
+    one_line(report, &at.key("memBwSchema"), rdt.mem_bw_schema().as_deref());
+    for (index, line) in rdt.schemata().iter().flatten().enumerate() {
+        one_line(report, &at.key("schemata").index(index), Some(line));
+    }
+}
+
+fn one_line(report: &mut Report, at: &At<'_>, line: Option<&str>) {
+    if let Some(line) = line.filter(|line| line.contains('\n')) {
+        report.add(at, format!("must be one line: {}", quote(line)));
+    }
 }
 
 /// IFNAMSIZ without its NUL (netdevice(7)).
