@@ -30,19 +30,25 @@ pub enum Kind {
 pub enum Symlinks {
     /// As everywhere.
     Follow,
+    /// As everywhere, but one that is the target itself is the target.
+    KeepLast,
     /// ELOOP for any of them, and the target has to be a directory: /proc and /sys (CVE-2019-19921, CVE-2023-27561).
     Refuse,
 }
 
 impl Symlinks {
-    /// Of the wire's `no_symlinks`.
-    pub fn unless(refused: bool) -> Self {
-        if refused { Self::Refuse } else { Self::Follow }
+    /// Of the wire's `no_symlinks` and `target_nofollow`.
+    pub fn of(refused: bool, last_kept: bool) -> Self {
+        match (refused, last_kept) {
+            (true, _) => Self::Refuse,
+            (false, true) => Self::KeepLast,
+            (false, false) => Self::Follow,
+        }
     }
 
     fn resolve(self) -> Resolve {
         match self {
-            Self::Follow => Resolve::IN_ROOT | Resolve::NO_MAGICLINKS,
+            Self::Follow | Self::KeepLast => Resolve::IN_ROOT | Resolve::NO_MAGICLINKS,
             Self::Refuse => Resolve::IN_ROOT | Resolve::NO_MAGICLINKS | Resolve::NO_SYMLINKS,
         }
     }
@@ -82,6 +88,7 @@ fn open_with(dir: BorrowedFd<'_>, path: &CStr, flags: Open, resolve: Resolve) ->
 pub fn ensure(root: BorrowedFd<'_>, path: &CStr, kind: Kind, symlinks: Symlinks) -> Result<Target> {
     let flags = match symlinks {
         Symlinks::Follow => Open::PATH,
+        Symlinks::KeepLast => Open::PATH | Open::NOFOLLOW,
         Symlinks::Refuse => Open::PATH | Open::DIRECTORY,
     };
     match open(root, path, flags, symlinks) {

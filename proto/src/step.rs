@@ -284,6 +284,10 @@ steps! {
             9 no_symlinks: Bool,
             /// Refuse a source that is no procfs (/proc).
             10 procfs: Bool,
+            /// A source that is a symlink is mounted itself (crun's src-nofollow).
+            11 source_nofollow: Bool,
+            /// A target that is a symlink is mounted on itself (crun's dest-nofollow).
+            12 target_nofollow: Bool,
         }
         /// A device node or FIFO (mknod(2)).
         Device = 62015 {
@@ -306,6 +310,8 @@ steps! {
             1 path: Str,
             /// What it points to.
             2 target: Str,
+            /// What is there already has to be the same symlink; otherwise it is kept, whatever it is.
+            3 exact: Bool,
         }
         /// A directory, with its parents; one that is there already is kept.
         Directory = 62017 {
@@ -403,6 +409,8 @@ steps! {
             3 propagation: Words,
             /// Refuse a target that is, or is reached through, a symlink (/proc, /sys).
             4 no_symlinks: Bool,
+            /// A target that is a symlink is mounted on itself (crun's dest-nofollow).
+            5 target_nofollow: Bool,
         }
         /// Changes the parameters of a file system that is mounted inside the root (fspick(2)).
         Reconfigure = 62039 {

@@ -192,9 +192,11 @@ fn new_pid(returned: usize) -> Result<nix::unistd::Pid, Errno> {
 }
 
 /// open_tree(2) with OPEN_TREE_CLONE: a detached copy of a mount, with or without what is mounted below it.
-pub fn clone_tree(path: &CStr, recursive: bool) -> Result<OwnedFd, Errno> {
-    let below = if recursive { libc::AT_RECURSIVE as libc::c_uint } else { 0 };
-    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | below;
+/// `nofollow`: a path that is a symlink means the symlink.
+pub fn clone_tree(path: &CStr, recursive: bool, nofollow: bool) -> Result<OwnedFd, Errno> {
+    let flag = |on: bool, flag: libc::c_int| if on { flag as libc::c_uint } else { 0 };
+    let how = flag(recursive, libc::AT_RECURSIVE) | flag(nofollow, libc::AT_SYMLINK_NOFOLLOW);
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | how;
     // SAFETY: the path is NUL-terminated and lives across the call; the kernel returns a new fd that nobody else owns.
     unsafe { owned(libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags)) }
 }

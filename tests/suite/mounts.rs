@@ -391,3 +391,55 @@ fn cgroup_mount_shows_the_containers_own_group() {
     let section = format!("read:/sys/fs/cgroup/{procs}");
     assert_eq!(Bundle::seeing(&[&section]).seen_one(), "1\n");
 }
+
+/// A bundle with the file `words` beside it, and the symlink `link` to it.
+fn beside_a_link(script: &str) -> Bundle {
+    let container = Bundle::script(script);
+    fs::write(container.file("words"), "words").unwrap();
+    symlink("words", container.file("link")).unwrap();
+    container
+}
+
+#[test]
+fn copied_symlink_is_made_again_in_the_container() {
+    need_root!();
+    not_runc!("crun's word");
+    let container = beside_a_link("readlink /made/here; readlink /etc/there; cat /etc/words");
+    let (link, words) = (container.file("link"), container.file("words"));
+    fs::create_dir_all(container.rootfs().join("etc")).unwrap();
+    symlink("words", container.rootfs().join("etc/there")).unwrap();
+    let options = ["rbind", "copy-symlink"];
+    let container = container
+        .mount("/made/here", "bind", &link, &options)
+        .mount("/etc/there", "bind", &link, &options)
+        .mount("/etc/words", "bind", words, &options);
+    assert_eq!(container.run().ok().stdout, "words\nwords\nwords");
+}
+
+#[test]
+fn copied_symlink_replaces_nothing() {
+    need_root!();
+    not_runc!("crun's word");
+    let container = beside_a_link("true");
+    let link = container.file("link");
+    fs::write(container.rootfs().join("there"), "").unwrap();
+    let container = container.mount("/there", "bind", link, &["bind", "copy-symlink"]);
+    container.run().fails_with("mounts[7] (/there): symlink: EEXIST: file exists");
+    container.nothing_left();
+}
+
+/// With neither word the link's file is mounted, on the file that the image's link points to.
+#[test]
+fn symlinks_are_mounted_and_mounted_on_themselves() {
+    need_root!();
+    not_runc!("crun's words");
+    for userns in [false, true] {
+        let container = beside_a_link("readlink /image; cat /target");
+        let link = container.file("link");
+        fs::write(container.rootfs().join("target"), "untouched").unwrap();
+        symlink("target", container.rootfs().join("image")).unwrap();
+        let container = if userns { container.user_namespace(100_000) } else { container };
+        let container = container.mount("/image", "bind", link, &["bind", "src-nofollow", "dest-nofollow"]);
+        assert_eq!(container.run().ok().stdout, "words\nuntouched", "{userns}");
+    }
+}

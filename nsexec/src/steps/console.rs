@@ -4,6 +4,7 @@ use super::Container;
 use crate::fault::{During, Fault, Result};
 use crate::inside::{self, Symlinks};
 use crate::sys::file::{self, Open};
+use crate::sys::mount::OpenTree;
 use crate::sys::mount::{move_mount, open_tree_clone};
 use crate::sys::{self, AsFd, BorrowedFd, Errno, OwnedFd, terminal};
 use crate::text::Text;
@@ -74,7 +75,7 @@ fn bind(container: &mut Container<'_>, peer: &OwnedFd) -> Result<()> {
     let flags = Open::PATH | Open::DIRECTORY;
     let dev = inside::open(container.root()?, c"dev", flags, Symlinks::Follow).during(Op::OpenTarget)?;
     let target = console_file(&dev)?;
-    let tree = open_tree_clone(peer, c"", false).during(Op::OpenSource)?;
+    let tree = open_tree_clone(peer, c"", OpenTree::empty()).during(Op::OpenSource)?;
     move_mount(&tree, &target).during(Op::MoveMount)
 }
 

@@ -3,8 +3,9 @@
 use super::Container;
 use crate::fault::{During, Fault, Result};
 use crate::inside::{self, Kind, Symlinks};
-use crate::sys::Errno;
 use crate::sys::file::{self, Open, Statx};
+use crate::sys::{BorrowedFd, Errno};
+use crate::text::PATH_MAX;
 use core::ffi::CStr;
 use skeg_proto::Op;
 
@@ -50,12 +51,23 @@ pub fn device<'a>(container: &mut Container<'a>, path: &'a CStr, node: &Node) ->
 }
 
 /// Makes a symlink. One that is there already is kept.
-pub fn symlink<'a>(container: &mut Container<'a>, path: &'a CStr, target: &CStr) -> Result<()> {
+pub fn symlink<'a>(container: &mut Container<'a>, path: &'a CStr, target: &CStr, exact: bool) -> Result<()> {
     let (dir, name) = container.parent(path)?;
     match file::symlinkat(target, dir, name) {
+        Err(Errno::EXIST) if exact && !points_to(dir, name, target) => {
+            Err(Fault::new(Op::Symlink, Errno::EXIST))
+        }
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(errno) => Err(Fault::new(Op::Symlink, errno)),
     }
+}
+
+/// Not inlined: its buffer is pages of the stack, which the kernel would hand out for every symlink.
+#[inline(never)]
+fn points_to(dir: BorrowedFd<'_>, name: &CStr, target: &CStr) -> bool {
+    let mut buffer = [0; PATH_MAX];
+    let length = file::readlinkat(dir, name, &mut buffer).unwrap_or(0);
+    buffer.get(..length) == Some(target.to_bytes())
 }
 
 /// Makes a directory, with its parents. One that is there already is kept.

@@ -4,6 +4,7 @@ use super::Container;
 use crate::fault::{During, Fault, Result};
 use crate::inside::{self, Symlinks};
 use crate::sys::file::{self, Open};
+use crate::sys::mount::OpenTree;
 use crate::sys::{Errno, OwnedFd, mount as kernel};
 use core::ffi::CStr;
 use skeg_proto::Op;
@@ -15,7 +16,7 @@ pub fn mask(container: &mut Container<'_>, path: &CStr) -> Result<()> {
     if file::is_directory(&file::stat(&target).during(Op::Statx)?) {
         return mask_directory(container, &target);
     }
-    let cover = kernel::open_tree_clone(container.null()?, c"", false).during(Op::OpenSource)?;
+    let cover = kernel::open_tree_clone(container.null()?, c"", OpenTree::empty()).during(Op::OpenSource)?;
     kernel::move_mount(&cover, &target).during(Op::MoveMount)
 }
 
@@ -23,7 +24,7 @@ pub fn mask(container: &mut Container<'_>, path: &CStr) -> Result<()> {
 /// cloned.
 fn mask_directory(container: &mut Container<'_>, target: &OwnedFd) -> Result<()> {
     if let Some(empty) = &container.empty {
-        let clone = kernel::open_tree_clone(empty, c"", false).during(Op::OpenSource)?;
+        let clone = kernel::open_tree_clone(empty, c"", OpenTree::empty()).during(Op::OpenSource)?;
         return kernel::move_mount(&clone, target).during(Op::MoveMount);
     }
     let empty = empty_directory()?;
@@ -35,7 +36,7 @@ fn mask_directory(container: &mut Container<'_>, target: &OwnedFd) -> Result<()>
 /// Makes a path read-only, with the other attributes of the mount that it is on. A path that does not exist is left.
 pub fn readonly(container: &mut Container<'_>, path: &CStr) -> Result<()> {
     let Some(target) = open(container, path)? else { return Ok(()) };
-    let tree = kernel::open_tree_clone(&target, c"", true).during(Op::OpenSource)?;
+    let tree = kernel::open_tree_clone(&target, c"", OpenTree::AT_RECURSIVE).during(Op::OpenSource)?;
     kernel::set_attributes(&tree, false, kernel::RDONLY, 0).during(Op::SetAttributes)?;
     kernel::move_mount(&tree, &target).during(Op::MoveMount)
 }

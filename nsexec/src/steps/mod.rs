@@ -18,6 +18,7 @@ pub use host::raise_limit;
 
 use crate::exec;
 use crate::fault::{During, Fault, Result};
+use crate::inside::Symlinks;
 use crate::sync::Sync;
 use crate::sys::file::{self, Open};
 use crate::sys::map::{Arena, Pointers};
@@ -107,7 +108,7 @@ impl<'a> Container<'a> {
                 no_symlinks,
                 keep_mode,
             } => {
-                let place = mount::Place { target, propagation, no_symlinks };
+                let place = mount::Place { target, propagation, symlinks: Symlinks::of(no_symlinks, false) };
                 let new = mount::Filesystem { fstype, source, options, attr_set, keep_mode };
                 mount::filesystem(self, &place, &new)
             }
@@ -122,10 +123,14 @@ impl<'a> Container<'a> {
                 propagation,
                 no_symlinks,
                 procfs,
+                source_nofollow,
+                target_nofollow,
             } => {
-                let place = mount::Place { target, propagation, no_symlinks };
+                let symlinks = Symlinks::of(no_symlinks, target_nofollow);
+                let place = mount::Place { target, propagation, symlinks };
                 let bind = mount::Bind {
                     source,
+                    nofollow: source_nofollow,
                     recursive,
                     procfs,
                     top: mount::Change { set: attr_set, clear: attr_clear },
@@ -133,8 +138,9 @@ impl<'a> Container<'a> {
                 };
                 mount::bind(self, &place, &bind)
             }
-            Step::Attach { target, tree, propagation, no_symlinks } => {
-                mount::attach(self, &mount::Place { target, propagation, no_symlinks }, tree)
+            Step::Attach { target, tree, propagation, no_symlinks, target_nofollow } => {
+                let symlinks = Symlinks::of(no_symlinks, target_nofollow);
+                mount::attach(self, &mount::Place { target, propagation, symlinks }, tree)
             }
             Step::Reconfigure { target, options } => mount::reconfigure(self, target, options),
             Step::CopyUp {} => {
@@ -147,7 +153,7 @@ impl<'a> Container<'a> {
             Step::Device { path, mode, major, minor, uid, gid } => {
                 device::device(self, path, &device::Node { mode, major, minor, uid, gid })
             }
-            Step::Symlink { path, target } => device::symlink(self, path, target),
+            Step::Symlink { path, target, exact } => device::symlink(self, path, target, exact),
             Step::Directory { path, mode } => device::directory(self, path, mode),
             Step::Console { socket, rows, columns, mount } => {
                 console::console(self, socket, console::Size { rows, columns }, mount)

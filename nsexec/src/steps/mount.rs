@@ -4,6 +4,7 @@ use super::{Container, copy_up};
 use crate::fault::{During, Fault, Result};
 use crate::inside::{self, Kind, Symlinks, Target};
 use crate::sys::file::{self, Open};
+use crate::sys::mount::OpenTree;
 use crate::sys::{self, Errno, OwnedFd, mount as kernel};
 use crate::text::{Name, octal};
 use core::ffi::CStr;
@@ -16,8 +17,8 @@ pub struct Place<'a> {
     pub target: &'a CStr,
     /// MS_* flags to apply one after the other.
     pub propagation: WordList<'a>,
-    /// Whether any symlink on the way is refused.
-    pub no_symlinks: bool,
+    /// What becomes of symlinks on the way.
+    pub symlinks: Symlinks,
 }
 
 /// A new instance of a file system.
@@ -47,6 +48,8 @@ pub struct Change {
 pub struct Bind<'a> {
     /// Its path on the host.
     pub source: &'a CStr,
+    /// A symlink is the source itself.
+    pub nofollow: bool,
     /// With what is mounted below it.
     pub recursive: bool,
     /// Whether it has to be a procfs.
@@ -111,7 +114,10 @@ fn keep(container: &mut Container<'_>, new: &Filesystem<'_>, mount: OwnedFd) {
 
 /// Mounts a file or directory of the host.
 pub fn bind(container: &mut Container<'_>, place: &Place<'_>, bind: &Bind<'_>) -> Result<()> {
-    let tree = kernel::open_tree_clone(sys::CWD, bind.source, bind.recursive).during(Op::OpenSource)?;
+    let mut how = OpenTree::empty();
+    how.set(OpenTree::AT_RECURSIVE, bind.recursive);
+    how.set(OpenTree::AT_SYMLINK_NOFOLLOW, bind.nofollow);
+    let tree = kernel::open_tree_clone(sys::CWD, bind.source, how).during(Op::OpenSource)?;
     // A fake /proc would decide over confinement (CVE-2019-16884).
     if bind.procfs && file::magic(&tree).during(Op::Statx)? != file::PROC_SUPER_MAGIC {
         return Err(Fault::new(Op::Verify, Errno::INVAL));
@@ -155,7 +161,7 @@ fn change_top(mount: &OwnedFd, change: Change) -> Result<()> {
 
 impl Place<'_> {
     fn open(&self, container: &mut Container<'_>, kind: Kind) -> Result<Target> {
-        inside::ensure(container.root()?, self.target, kind, Symlinks::unless(self.no_symlinks))
+        inside::ensure(container.root()?, self.target, kind, self.symlinks)
     }
 
     fn attach(&self, mount: &OwnedFd, target: &Target) -> Result<()> {

@@ -3,6 +3,7 @@
 use super::Container;
 use crate::fault::{During, Fault, Result};
 use crate::sys::file::{self, Open};
+use crate::sys::mount::OpenTree;
 use crate::sys::mount::{self, MS_PRIVATE, MS_REC, MS_SLAVE};
 use crate::sys::{self, Errno, OwnedFd};
 use core::ffi::CStr;
@@ -37,7 +38,7 @@ pub fn private_parent(path: &CStr) -> Result<()> {
 /// resolved below the clone's fd.
 pub fn root(container: &mut Container<'_>, path: &CStr) -> Result<()> {
     let dir = open_directory(path)?;
-    let tree = mount::open_tree_clone(&dir, c"", true).during(Op::OpenSource)?;
+    let tree = mount::open_tree_clone(&dir, c"", OpenTree::AT_RECURSIVE).during(Op::OpenSource)?;
     // Before it is attached: as a clone of a shared mount it would be shared, too, and pivot_root(2) refuses that.
     mount::set_propagation(&tree, MS_PRIVATE).during(Op::Propagation)?;
     mount::move_mount(&tree, &dir).during(Op::MoveMount)?;

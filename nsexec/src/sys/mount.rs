@@ -2,7 +2,8 @@
 
 use super::{AsFd, BorrowedFd, OwnedFd, Result, call};
 use core::ffi::CStr;
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
+pub use rustix::mount::OpenTreeFlags as OpenTree;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags};
 
 /// `MS_REC`.
 pub const MS_REC: u32 = 1 << 14;
@@ -64,14 +65,11 @@ pub fn fsmount(context: impl AsFd, attributes: u64) -> Result<OwnedFd> {
 }
 
 /// `int open_tree(int dirfd, const char *path, unsigned int flags)`: a detached clone of the mount that holds the
-/// path, or of `dir` itself where the path is empty.
-pub fn open_tree_clone(dir: impl AsFd, path: &CStr, recursive: bool) -> Result<OwnedFd> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_EMPTY_PATH
-        | OpenTreeFlags::AT_NO_AUTOMOUNT;
-    flags.set(OpenTreeFlags::AT_RECURSIVE, recursive);
-    rustix::mount::open_tree(dir, path, flags)
+/// path, or of `dir` itself where the path is empty. `how`: AT_RECURSIVE for what is mounted below, too,
+/// AT_SYMLINK_NOFOLLOW for a symlink itself.
+pub fn open_tree_clone(dir: impl AsFd, path: &CStr, how: OpenTree) -> Result<OwnedFd> {
+    let flags = OpenTree::OPEN_TREE_CLONE | OpenTree::OPEN_TREE_CLOEXEC | OpenTree::AT_EMPTY_PATH;
+    rustix::mount::open_tree(dir, path, flags | OpenTree::AT_NO_AUTOMOUNT | how)
 }
 
 /// `int move_mount(int from, "", int to, "", unsigned int flags)`: attaches the mount `from` on the file `to`.

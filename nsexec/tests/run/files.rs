@@ -200,7 +200,13 @@ fn a_mount_of_the_runtimes_is_attached() {
     assert!(tree >= 0);
     // SAFETY: new, and nobody else's.
     let tree = unsafe { OwnedFd::from_raw_fd(tree as i32) };
-    let attach = StepBuf::Attach { target: c("/data"), tree: 9, propagation: Vec::new(), no_symlinks: false };
+    let attach = StepBuf::Attach {
+        target: c("/data"),
+        tree: 9,
+        propagation: Vec::new(),
+        no_symlinks: false,
+        target_nofollow: false,
+    };
     let plan = Plan::new(&["cat", "/data/file"]).in_new(NEWUSER);
     fs::create_dir(plan.path("data")).unwrap();
     let plan = plan.with(attach).pivot();
@@ -298,7 +304,7 @@ fn a_dev_that_is_a_symlink_leads_nowhere_outside() {
     let plan = Plan::new(&["true"]);
     fs::remove_dir(plan.path("dev")).unwrap();
     symlink(outside.path(), plan.path("dev")).unwrap();
-    let link = StepBuf::Symlink { path: c("/dev/fd"), target: c("/proc/self/fd") };
+    let link = StepBuf::Symlink { path: c("/dev/fd"), target: c("/proc/self/fd"), exact: false };
     let plan = plan.with(device("/dev/null", 1, 3)).with(link).pivot();
     assert_eq!(plan.run().code(), Some(0));
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);

@@ -143,6 +143,8 @@ pub fn bind(source: &Path, target: &str) -> StepBuf {
         propagation: Vec::new(),
         no_symlinks: false,
         procfs: false,
+        source_nofollow: false,
+        target_nofollow: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The one table of mount options: what each word of `mounts[].options` does.
 //!
-//! Words come from mount(8), the spec's table (config.md, "Linux mount options") and runc's; whatever is not in the
+//! Words come from mount(8), the spec's table (config.md, "Linux mount options"), runc's and crun's; whatever is not in the
 //! table belongs to the file system. Of two words that contradict each other the later one holds.
 
 use libc::{
@@ -9,8 +9,6 @@ use libc::{
     MOUNT_ATTR_STRICTATIME, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE,
 };
 use oci_spec::runtime::Mount;
-
-use super::unsupported;
 
 /// How much of the source's tree an operation covers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,6 +45,12 @@ pub struct MountOptions {
     pub tmpcopyup: bool,
     /// Map the ids of the mount.
     pub idmap: Option<Bind>,
+    /// A source that is a symlink is made again at the destination, not mounted.
+    pub copy_symlink: bool,
+    /// A source that is a symlink is mounted itself.
+    pub source_nofollow: bool,
+    /// A destination that is a symlink is mounted on itself.
+    pub target_nofollow: bool,
 }
 
 /// What one word does.
@@ -67,6 +71,9 @@ enum Effect {
     Remount,
     TmpCopyUp,
     IdMap(Bind),
+    CopySymlink,
+    SourceNoFollow,
+    TargetNoFollow,
     /// Asks for what is so anyway.
     Nothing,
 }
@@ -77,7 +84,10 @@ enum Scope {
     Tree,
 }
 
-use Effect::{Atime, Clear, IdMap, NoSuperblock, Nothing, Propagate, Remount, Set, Superblock, TmpCopyUp};
+use Effect::{
+    Atime, Clear, CopySymlink, IdMap, NoSuperblock, Nothing, Propagate, Remount, Set, SourceNoFollow,
+    Superblock, TargetNoFollow, TmpCopyUp,
+};
 use Scope::{Mount as Top, Tree};
 
 /// Sorted by name, which `parse` relies on.
@@ -90,7 +100,9 @@ const TABLE: &[(&str, Effect)] = &[
     ("async", NoSuperblock("sync")),
     ("atime", Atime(Top, MOUNT_ATTR_RELATIME)),
     ("bind", Effect::Bind(Bind::Single)),
+    ("copy-symlink", CopySymlink),
     ("defaults", Nothing),
+    ("dest-nofollow", TargetNoFollow),
     ("dev", Clear(Top, MOUNT_ATTR_NODEV)),
     ("diratime", Clear(Top, MOUNT_ATTR_NODIRATIME)),
     ("dirsync", Superblock("dirsync")),
@@ -145,6 +157,7 @@ const TABLE: &[(&str, Effect)] = &[
     ("shared", Propagate(MS_SHARED)),
     ("silent", Nothing),
     ("slave", Propagate(MS_SLAVE)),
+    ("src-nofollow", SourceNoFollow),
     ("strictatime", Atime(Top, MOUNT_ATTR_STRICTATIME)),
     ("suid", Clear(Top, MOUNT_ATTR_NOSUID)),
     ("symfollow", Clear(Top, MOUNT_ATTR_NOSYMFOLLOW)),
@@ -176,13 +189,10 @@ const VIRTUAL: [&str; 17] = [
     "tracefs",
 ];
 
-/// The options that skeg can do, sorted: `mountOptions` of `features`. Like runc's, the list holds neither `idmap` nor
+/// The options that skeg knows, sorted: `mountOptions` of `features`. Like runc's, the list holds neither `idmap` nor
 /// `ridmap`, which `features` reports elsewhere.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    let is_listed = |(name, effect): &&(&str, Effect)| {
-        !matches!(effect, IdMap(_)) && !unsupported::MOUNT_OPTIONS.contains(name)
-    };
-    TABLE.iter().filter(is_listed).map(|(name, _)| *name)
+    TABLE.iter().filter(|(_, effect)| !matches!(effect, IdMap(_))).map(|(name, _)| *name)
 }
 
 /// The options of a mount, and what its type says: `bind` there is the option of that name.
@@ -261,6 +271,9 @@ impl MountOptions {
             Remount => self.remount = true,
             TmpCopyUp => self.tmpcopyup = true,
             IdMap(scope) => self.idmap = Some(scope),
+            CopySymlink => self.copy_symlink = true,
+            SourceNoFollow => self.source_nofollow = true,
+            TargetNoFollow => self.target_nofollow = true,
         }
     }
 

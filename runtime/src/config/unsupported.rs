@@ -6,11 +6,7 @@ use oci_spec::runtime::{Process, Spec};
 
 use super::check::Context;
 use super::error::Report;
-use super::path::{At, ROOT, quote};
-
-/// Mount options, refused wherever they stand and absent from `features`. They are crun's, and to hand them to a file
-/// system, or to ignore them on a bind mount, would be wrong in a way that nobody notices.
-pub(super) const MOUNT_OPTIONS: [&str; 3] = ["copy-symlink", "dest-nofollow", "src-nofollow"];
+use super::path::{At, ROOT};
 
 fn linux(spec: &Spec) -> Option<&oci_spec::runtime::Linux> {
     spec.linux().as_ref()
@@ -28,16 +24,6 @@ pub(super) fn check(report: &mut Report, spec: &Spec, context: Context) {
     let label = linux(spec).and_then(|linux| linux.mount_label().as_deref());
     if is_set(label) && !context.selinux {
         report.add(&ROOT.key("linux").key("mountLabel"), "the host has no SELinux");
-    }
-    for (index, mount) in spec.mounts().iter().flatten().enumerate() {
-        let at = ROOT.key("mounts");
-        let at = at.index(index);
-        for (index, option) in mount.options().iter().flatten().enumerate() {
-            if MOUNT_OPTIONS.contains(&option.as_str()) {
-                report
-                    .add(&at.key("options").index(index), format!("{} is not supported yet", quote(option)));
-            }
-        }
     }
 }
 

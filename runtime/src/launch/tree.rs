@@ -32,7 +32,8 @@ pub fn make(tree: &Tree, mappings: &mut Mappings) -> Result<OwnedFd, Error> {
     let source = tree.source.display();
     let error = |what: String| move |errno| Error { origin: tree.origin.clone(), what, errno };
     let path = CString::new(tree.source.as_os_str().as_bytes()).unwrap_or_default();
-    let mount = sys::clone_tree(&path, tree.recursive).map_err(error(format!("open source {source}")))?;
+    let mount = sys::clone_tree(&path, tree.recursive, tree.nofollow)
+        .map_err(error(format!("open source {source}")))?;
     let attributes = || error("set mount attributes".to_owned());
     let propagation = u64::from(tree.propagation) & !nix::libc::MS_REC;
     let (set, clear) = tree.all;

@@ -73,7 +73,7 @@ impl Builder {
             self.push(step, entry.origin.clone());
             for name in names.iter().filter(|name| Path::new(name) != Path::new(dir) && !name.contains('=')) {
                 let path = c_string(entry.target.join(name), &entry.origin)?;
-                let step = StepBuf::Symlink { path, target: c_string(dir, &entry.origin)? };
+                let step = StepBuf::Symlink { path, target: c_string(dir, &entry.origin)?, exact: false };
                 self.push(step, entry.origin.clone());
             }
         }
@@ -134,5 +134,7 @@ fn bind(entry: &Entry<'_>, target: &Path, source: &Path, attr_set: u64) -> Resul
         propagation: entry.options.propagation.clone(),
         no_symlinks: false,
         procfs: false,
+        source_nofollow: false,
+        target_nofollow: false,
     })
 }

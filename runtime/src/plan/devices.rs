@@ -71,7 +71,11 @@ impl Builder {
             spec.mounts().iter().flatten().any(|m| absolute(m.destination()) == Path::new("/proc"));
         let links = PROC_LINKS.iter().filter(|_| has_proc).chain(&[("/dev/ptmx", "pts/ptmx")]);
         for (path, target) in links {
-            let step = StepBuf::Symlink { path: c_string(path, path)?, target: c_string(target, path)? };
+            let step = StepBuf::Symlink {
+                path: c_string(path, path)?,
+                target: c_string(target, path)?,
+                exact: false,
+            };
             self.push(step, "linux.devices (default links)");
         }
         Ok(())

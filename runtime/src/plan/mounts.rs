@@ -40,6 +40,7 @@ impl Builder {
             match entry.fstype {
                 _ if entry.options.remount => self.remount(&entry)?,
                 "cgroup" => self.cgroup_mount(&entry, facts, options, creation)?,
+                "bind" if entry.options.copy_symlink && self.copied_symlink(&entry, &options.bundle)? => {}
                 "bind" if self.needs_tree(&entry, facts, creation) => {
                     let source = options.bundle.join(entry.source()?);
                     self.attach(&entry, spec, source)?;
@@ -96,6 +97,16 @@ impl Builder {
         Ok(())
     }
 
+    /// Whether the source is a symlink, which is then made again at the target.
+    fn copied_symlink(&mut self, entry: &Entry<'_>, bundle: &Path) -> Result<bool, Error> {
+        // What it can't be asked now, nsexec will say when it mounts it.
+        let Ok(link) = std::fs::read_link(bundle.join(entry.source()?)) else { return Ok(false) };
+        let path = c_string(&entry.target, &entry.origin)?;
+        let step = StepBuf::Symlink { path, target: c_string(link, &entry.origin)?, exact: true };
+        self.push(step, entry.origin.clone());
+        Ok(true)
+    }
+
     fn bind(&mut self, entry: &Entry<'_>, bundle: &Path) -> Result<(), Error> {
         let source = entry.source()?;
         let options = &entry.options;
@@ -110,6 +121,8 @@ impl Builder {
             propagation: options.propagation.clone(),
             no_symlinks: entry.no_symlinks(),
             procfs: entry.target == Path::new("/proc"),
+            source_nofollow: options.source_nofollow,
+            target_nofollow: options.target_nofollow,
         };
         self.push(step, entry.origin.clone());
         Ok(())
@@ -164,5 +177,7 @@ pub(super) fn bind_step(target: std::ffi::CString, source: std::ffi::CString) ->
         propagation: Vec::new(),
         no_symlinks: false,
         procfs: false,
+        source_nofollow: false,
+        target_nofollow: false,
     }
 }

@@ -20,6 +20,8 @@ pub struct Tree {
     pub origin: String,
     /// The path on the host.
     pub source: PathBuf,
+    /// A source that is a symlink is mounted itself.
+    pub nofollow: bool,
     /// With what is mounted below it.
     pub recursive: bool,
     /// MS_* flags, as the container's root has them: otherwise the copy would be a peer of the host's mount.
@@ -57,6 +59,7 @@ impl Builder {
         let tree = Tree {
             origin: entry.origin.clone(),
             source,
+            nofollow: options.source_nofollow,
             recursive: options.bind == Some(Bind::Recursive),
             propagation: propagation(spec)?,
             top: (options.attr_set, options.attr_clear),
@@ -70,6 +73,7 @@ impl Builder {
             tree: self.fd(FdRole::Tree(number)),
             propagation: options.propagation.clone(),
             no_symlinks: entry.no_symlinks(),
+            target_nofollow: options.target_nofollow,
         };
         self.push(step, entry.origin.clone());
         Ok(())

@@ -46,7 +46,7 @@ pub(super) fn words(step: &StepBuf) -> String {
             };
             format!("mknod {} {kind} {major}:{minor} mode {:o} owner {uid}:{gid}", text(path), mode & 0o7777)
         }
-        StepBuf::Symlink { path, target } => format!("symlink {} -> {}", text(path), text(target)),
+        StepBuf::Symlink { path, target, .. } => format!("symlink {} -> {}", text(path), text(target)),
         StepBuf::Directory { path, mode } => format!("mkdir -p {} mode {mode:o}", text(path)),
         StepBuf::Console { socket, mount, .. } => {
             let to = if *socket == NO_FD { "skeg" } else { "the console socket" };

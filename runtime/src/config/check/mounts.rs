@@ -7,7 +7,7 @@ use oci_spec::runtime::{LinuxIdMapping, Mount, Spec};
 
 use super::{Context, namespaces, text};
 use crate::config::error::Report;
-use crate::config::mount_options;
+use crate::config::mount_options::{self, MountOptions};
 use crate::config::path::{At, ROOT, quote};
 
 /// Checks all mounts.
@@ -100,6 +100,17 @@ fn remount(report: &mut Report, at: &At<'_>, mount: &Mount) {
     }
 }
 
+/// crun's words for binds of symlinks.
+fn symlinks(report: &mut Report, at: &At<'_>, options: &MountOptions) {
+    let nofollow = options.source_nofollow || options.target_nofollow;
+    if options.copy_symlink && nofollow {
+        report.add(at, "\"copy-symlink\" goes with neither \"src-nofollow\" nor \"dest-nofollow\"");
+    }
+    if (options.copy_symlink || nofollow) && options.bind.is_none() {
+        report.add(at, "only a bind mount can be of a symlink");
+    }
+}
+
 fn kind(report: &mut Report, at: &At<'_>, mount: &Mount) {
     let kind = mount.typ().as_deref().unwrap_or_default();
     let source = mount.source().as_deref().unwrap_or(Path::new(""));
@@ -108,6 +119,7 @@ fn kind(report: &mut Report, at: &At<'_>, mount: &Mount) {
     if mount_options::of(mount).remount {
         return remount(report, at, mount);
     }
+    symlinks(report, &at.key("options"), &mount_options::of(mount));
     if mount_options::of(mount).bind.is_some() {
         if source.as_os_str().is_empty() {
             report.add(&at.key("source"), "a bind mount needs a source");
