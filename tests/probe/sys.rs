@@ -4,7 +4,6 @@ use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
 
-use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{getegid, geteuid, getgid, getgroups, getpgrp, getpid, getppid, getsid, getuid};
 use serde_json::{Value, json};
 
@@ -160,19 +159,29 @@ pub fn umask() -> u32 {
 
 pub fn rlimits() -> io::Result<Value> {
     let limits = [
-        ("RLIMIT_AS", Resource::RLIMIT_AS),
-        ("RLIMIT_CORE", Resource::RLIMIT_CORE),
-        ("RLIMIT_CPU", Resource::RLIMIT_CPU),
-        ("RLIMIT_FSIZE", Resource::RLIMIT_FSIZE),
-        ("RLIMIT_MEMLOCK", Resource::RLIMIT_MEMLOCK),
-        ("RLIMIT_NOFILE", Resource::RLIMIT_NOFILE),
-        ("RLIMIT_NPROC", Resource::RLIMIT_NPROC),
-        ("RLIMIT_STACK", Resource::RLIMIT_STACK),
+        ("RLIMIT_AS", libc::RLIMIT_AS),
+        ("RLIMIT_CORE", libc::RLIMIT_CORE),
+        ("RLIMIT_CPU", libc::RLIMIT_CPU),
+        ("RLIMIT_DATA", libc::RLIMIT_DATA),
+        ("RLIMIT_FSIZE", libc::RLIMIT_FSIZE),
+        ("RLIMIT_LOCKS", libc::RLIMIT_LOCKS),
+        ("RLIMIT_MEMLOCK", libc::RLIMIT_MEMLOCK),
+        ("RLIMIT_MSGQUEUE", libc::RLIMIT_MSGQUEUE),
+        ("RLIMIT_NICE", libc::RLIMIT_NICE),
+        ("RLIMIT_NOFILE", libc::RLIMIT_NOFILE),
+        ("RLIMIT_NPROC", libc::RLIMIT_NPROC),
+        ("RLIMIT_RSS", libc::RLIMIT_RSS),
+        ("RLIMIT_RTPRIO", libc::RLIMIT_RTPRIO),
+        ("RLIMIT_RTTIME", libc::RLIMIT_RTTIME),
+        ("RLIMIT_SIGPENDING", libc::RLIMIT_SIGPENDING),
+        ("RLIMIT_STACK", libc::RLIMIT_STACK),
     ];
     let mut seen = serde_json::Map::new();
     for (name, resource) in limits {
-        let (soft, hard) = getrlimit(resource)?;
-        seen.insert(name.to_owned(), json!([soft, hard]));
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the kernel writes one rlimit, which outlives the call.
+        check(unsafe { libc::getrlimit(resource, &raw mut limit) }.into())?;
+        seen.insert(name.to_owned(), json!([limit.rlim_cur, limit.rlim_max]));
     }
     Ok(Value::Object(seen))
 }

@@ -141,6 +141,51 @@ fn cpu_limits_are_set() {
     }
 }
 
+/// The numbers of a disk of this host.
+fn disk() -> Option<(u32, u32)> {
+    let table = fs::read_to_string("/proc/partitions").ok()?;
+    let words: Vec<&str> = table.lines().nth(2)?.split_whitespace().collect();
+    Some((words.first()?.parse().ok()?, words.get(1)?.parse().ok()?))
+}
+
+#[test]
+fn throttles_of_a_disk_are_set() {
+    need_root!();
+    let Some((major, minor)) = disk() else { skip!("no disk") };
+    let rate = |rate: u32| json!([{"major": major, "minor": minor, "rate": rate}]);
+    let block_io = json!({
+        "throttleReadBpsDevice": rate(1_000_000),
+        "throttleWriteBpsDevice": rate(2_000_000),
+        "throttleReadIOPSDevice": rate(30),
+        "throttleWriteIOPSDevice": rate(40),
+    });
+    let container = limited(&[("blockIO", block_io)]).running();
+    if host::has_cgroup_v1() {
+        for (file, rate) in
+            [("read_bps", 1_000_000), ("write_bps", 2_000_000), ("read_iops", 30), ("write_iops", 40)]
+        {
+            let is = read(&container, "blkio", &format!("blkio.throttle.{file}_device"), "");
+            assert_eq!(is, format!("{major}:{minor} {rate}"), "{file}");
+        }
+    } else {
+        let is = read(&container, "io", "", "io.max");
+        assert_eq!(is, format!("{major}:{minor} rbps=1000000 wbps=2000000 riops=30 wiops=40"));
+    }
+}
+
+#[test]
+fn memory_settings_of_version_1_are_set() {
+    need_root!();
+    if !host::has_cgroup_v1() {
+        skip!("cgroup v2 has none of them");
+    }
+    let memory = json!({"limit": 64 << 20, "swappiness": 7, "disableOOMKiller": true, "useHierarchy": true});
+    let container = limited(&[("memory", memory)]).running();
+    assert_eq!(read(&container, "memory", "memory.swappiness", ""), "7");
+    assert!(read(&container, "memory", "memory.oom_control", "").starts_with("oom_kill_disable 1"));
+    assert_eq!(read(&container, "memory", "memory.use_hierarchy", ""), "1");
+}
+
 #[test]
 fn cpuset_is_set() {
     need_root!();

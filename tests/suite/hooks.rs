@@ -140,18 +140,28 @@ fn hooks_of_a_kind_run_in_order() {
 }
 
 #[test]
-fn hook_has_its_arguments_and_environment() {
+fn each_hook_has_its_arguments_and_environment() {
     need_root!();
     let container = Bundle::new().args(&["/probe", "exit", "0"]);
-    let file = container.file("env").display().to_string();
-    let hook = json!({
-        "path": "/bin/sh",
-        "args": ["name", "-c", format!("echo \"$0:$A:$B:$HOME\" > {file}"), "zero"],
-        "env": ["A=1", "B=2"],
+    let file = |kind: &str| container.file(&format!("env.{kind}")).display().to_string();
+    let files: Vec<String> = OUTSIDE.iter().map(|kind| file(kind)).collect();
+    let shared = container.file("shared");
+    fs::create_dir(&shared).unwrap();
+    let inside = json!({"path": "/probe", "args": ["zero", "save", "/shared/seen", "args", "env"], "env": ["A=1", "B=2"]});
+    let container =
+        container.mount("/shared", "bind", &shared, &["bind"]).hook_with("startContainer", inside);
+    let container = OUTSIDE.iter().zip(&files).fold(container, |container, (kind, file)| {
+        let script = format!("echo \"$0:$A:$B:$HOME\" > {file}");
+        let hook = json!({"path": "/bin/sh", "args": ["name", "-c", script, "zero"], "env": ["A=1", "B=2"]});
+        container.hook_with(kind, hook)
     });
-    let container = container.hook_with("createRuntime", hook);
     container.command("run", &[]).env("HOME", "/leak").finish().ok();
-    assert_eq!(fs::read_to_string(file).unwrap(), "zero:1:2:\n");
+    for (kind, file) in OUTSIDE.iter().zip(files) {
+        assert_eq!(fs::read_to_string(file).unwrap(), "zero:1:2:\n", "{kind}");
+    }
+    let seen: Value = serde_json::from_str(&fs::read_to_string(shared.join("seen")).unwrap()).unwrap();
+    assert_eq!(seen["args"][0], "zero");
+    assert_eq!(seen["env"], json!(["A=1", "B=2"]));
 }
 
 #[test]
@@ -308,11 +318,19 @@ fn output_of_a_failing_hook_is_in_the_message() {
 }
 
 #[test]
-fn hook_that_takes_too_long_is_ended() {
+fn each_hook_that_takes_too_long_is_ended() {
     need_root!();
-    let hook = json!({"path": "/bin/sh", "args": ["sh", "-c", "exec sleep 1000"], "timeout": 1});
-    let container = Bundle::new().hook_with("createRuntime", hook);
-    container.run().exits(1);
+    let endless = |path: &str, args: Value| json!({"path": path, "args": args, "timeout": 1});
+    for kind in OUTSIDE {
+        let hook = endless("/bin/sh", json!(["sh", "-c", "exec sleep 1000"]));
+        let container = Bundle::new().args(&["/probe", "exit", "0"]).hook_with(kind, hook);
+        // What a poststop hook comes to is only logged.
+        container.run().exits(if kind == "poststop" { 0 } else { 1 });
+        container.nothing_left();
+    }
+    let hook = endless("/probe", json!(["probe", "pause"]));
+    let container = Bundle::new().hook_with("startContainer", hook);
+    assert_ne!(container.run().code, 0);
     container.nothing_left();
 }
 

@@ -123,6 +123,36 @@ fn resource_limits_are_the_configured_ones() {
 }
 
 #[test]
+fn each_resource_limit_is_set() {
+    need_root!();
+    // Above what a process needs to start, below what the host allows.
+    let limits = [
+        ("RLIMIT_AS", 1_u64 << 40),
+        ("RLIMIT_CORE", 1 << 20),
+        ("RLIMIT_CPU", 1000),
+        ("RLIMIT_DATA", 1 << 39),
+        ("RLIMIT_FSIZE", 1 << 38),
+        ("RLIMIT_LOCKS", 77),
+        ("RLIMIT_MEMLOCK", 65_536),
+        ("RLIMIT_MSGQUEUE", 4096),
+        ("RLIMIT_NICE", 0),
+        ("RLIMIT_NOFILE", 123),
+        ("RLIMIT_NPROC", 456),
+        ("RLIMIT_RSS", 1 << 37),
+        ("RLIMIT_RTPRIO", 0),
+        ("RLIMIT_RTTIME", 2_000_000),
+        ("RLIMIT_SIGPENDING", 99),
+        ("RLIMIT_STACK", 4 << 20),
+    ];
+    let list: Vec<_> =
+        limits.iter().map(|(kind, hard)| json!({"type": kind, "soft": hard / 2, "hard": hard})).collect();
+    let seen = Bundle::seeing(&["rlimits"]).set("/process/rlimits", list).seen_one();
+    for (kind, hard) in limits {
+        assert_eq!(seen[kind], json!([hard / 2, hard]), "{kind}");
+    }
+}
+
+#[test]
 fn unknown_resource_limit_is_refused() {
     need_root!();
     let limits = json!([{"type": "RLIMIT_FISH", "soft": 1, "hard": 1}]);

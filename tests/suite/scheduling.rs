@@ -30,6 +30,29 @@ fn policy_that_is_reset_on_fork_is_flagged() {
 }
 
 #[test]
+fn each_flag_of_the_scheduler_does_what_it_says() {
+    need_root!();
+    not_runc!("1.1.5 does not know the property");
+    let flagged = |flag: &str| json!({"policy": "SCHED_BATCH", "nice": 4, "flags": [flag]});
+    let seen = |flag: &str| scheduled(flagged(flag));
+    assert_eq!(seen("SCHED_FLAG_RESET_ON_FORK")["flags"], 1);
+    assert_eq!(seen("SCHED_FLAG_KEEP_POLICY")["policy"], 0);
+    assert_eq!(seen("SCHED_FLAG_KEEP_PARAMS")["nice"], 0);
+    // Of the deadline class, and harmless elsewhere.
+    for flag in ["SCHED_FLAG_RECLAIM", "SCHED_FLAG_DL_OVERRUN"] {
+        assert_eq!(seen(flag)["policy"], 3, "{flag}");
+    }
+    for flag in ["SCHED_FLAG_UTIL_CLAMP_MIN", "SCHED_FLAG_UTIL_CLAMP_MAX"] {
+        let output = Bundle::seeing(&["scheduler"]).set("/process/scheduler", flagged(flag)).run();
+        // A kernel without uclamp says so, which is the error of the property.
+        match output.code {
+            0 => assert_eq!(output.json()["scheduler"]["policy"], 3, "{flag}"),
+            _ => assert!(output.stderr.contains("process.scheduler"), "{output}"),
+        }
+    }
+}
+
+#[test]
 fn real_time_policies_are_set() {
     need_root!();
     not_runc!("1.1.5 does not know the property");
@@ -85,10 +108,12 @@ fn scheduler_and_io_priority_are_those_of_an_exec_as_well() {
 fn io_priority_is_set() {
     need_root!();
     not_runc!("1.1.5 does not know the property");
-    for (class, number) in [("IOPRIO_CLASS_BE", 2), ("IOPRIO_CLASS_RT", 1)] {
-        let priority = json!({"class": class, "priority": 6});
+    for (class, number, level) in
+        [("IOPRIO_CLASS_BE", 2, 6), ("IOPRIO_CLASS_RT", 1, 6), ("IOPRIO_CLASS_IDLE", 3, 0)]
+    {
+        let priority = json!({"class": class, "priority": level});
         let seen = Bundle::seeing(&["io-priority"]).set("/process/ioPriority", priority).seen_one();
-        assert_eq!(seen, json!({"class": number, "level": 6}));
+        assert_eq!(seen, json!({"class": number, "level": level}));
     }
 }
 
@@ -118,6 +143,31 @@ fn memory_policy_is_set_for_the_container_and_for_what_is_run_in_it() {
     let seen: Value = serde_json::from_str(&container.line()).expect("JSON");
     assert_eq!(seen["memory-policy"], json!({"mode": 0x8002, "nodes": 1}));
     assert_eq!(container.exec_seen(&[], &["memory-policy"]), seen);
+}
+
+#[test]
+fn each_memory_policy_is_set() {
+    need_root!();
+    not_runc!("1.1.5 does not know the property");
+    let policies = [
+        (json!({"mode": "MPOL_DEFAULT"}), 0, 0),
+        (json!({"mode": "MPOL_PREFERRED", "nodes": "0"}), 1, 1),
+        (json!({"mode": "MPOL_BIND", "nodes": "0"}), 2, 1),
+        (json!({"mode": "MPOL_INTERLEAVE", "nodes": "0"}), 3, 1),
+        (json!({"mode": "MPOL_LOCAL"}), 4, 0),
+        (json!({"mode": "MPOL_PREFERRED_MANY", "nodes": "0"}), 5, 1),
+        (json!({"mode": "MPOL_WEIGHTED_INTERLEAVE", "nodes": "0"}), 6, 1),
+        (json!({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_NUMA_BALANCING"]}), 0x2002, 1),
+        (json!({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_RELATIVE_NODES"]}), 0x4002, 1),
+        (json!({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]}), 0x8002, 1),
+    ];
+    for (policy, mode, nodes) in policies {
+        let output = Bundle::seeing(&["memory-policy"]).set("/linux/memoryPolicy", policy.clone()).run();
+        if output.stderr.contains("ENOSYS") {
+            skip!("the kernel is built without NUMA");
+        }
+        assert_eq!(output.ok().json()["memory-policy"], json!({"mode": mode, "nodes": nodes}), "{policy}");
+    }
 }
 
 #[test]

@@ -131,6 +131,76 @@ fn killing_action_kills() {
     container.run().exits(128 + libc::SIGSYS);
 }
 
+/// A profile whose default meets nothing but the call that the test makes.
+fn profile_by_default(names: &[&str], action: &str) -> Value {
+    let mut allowed = everyday_calls();
+    allowed.as_array_mut().expect("a list").retain(|call| !names.iter().any(|name| call == name));
+    json!({
+        "defaultAction": action,
+        "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"],
+        "syscalls": [{"names": allowed, "action": "SCMP_ACT_ALLOW"}],
+    })
+}
+
+#[test]
+fn each_action_of_a_filter_does_what_it_says() {
+    need_root!();
+    for make in [profile, profile_by_default] {
+        let end = |action: &str| {
+            let container = Bundle::seeing(&["mkdir:/dev/made"]).without_namespace("pid");
+            container.set("/linux/seccomp", make(&["mkdir", "mkdirat"], action)).run()
+        };
+        for action in ["SCMP_ACT_ALLOW", "SCMP_ACT_LOG"] {
+            assert_eq!(end(action).ok().json()["mkdir:/dev/made"], "ok", "{action}");
+        }
+        assert_eq!(end("SCMP_ACT_ERRNO").ok().json()["mkdir:/dev/made"]["error"], "EPERM");
+        // Nobody traces it: the call is as if the kernel did not have it (seccomp(2)).
+        assert_eq!(end("SCMP_ACT_TRACE").ok().json()["mkdir:/dev/made"]["error"], "ENOSYS");
+        // The probe has one thread.
+        for action in ["SCMP_ACT_KILL", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_TRAP"] {
+            end(action).exits(128 + libc::SIGSYS);
+        }
+    }
+}
+
+#[test]
+fn each_flag_of_a_filter_is_taken() {
+    need_root!();
+    not_runc!("1.1.5 does not know TSYNC");
+    for flag in ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"] {
+        let mut profile = profile(&["mkdir", "mkdirat"], "SCMP_ACT_ERRNO");
+        profile["flags"] = json!([flag]);
+        let seen = Bundle::seeing(&["mkdir:/tmp/made", "seccomp"]).set("/linux/seccomp", profile).seen();
+        assert_eq!(seen["mkdir:/tmp/made"]["error"], "EPERM", "{flag}");
+        assert_eq!(seen["seccomp"]["Seccomp"], "2", "{flag}");
+    }
+}
+
+#[test]
+fn each_comparison_of_an_argument_decides() {
+    need_root!();
+    // personality(0xffffffff) is what the probe asks with; its bare call has zeroes.
+    let all = 0xffff_ffff_u32;
+    let cases = [
+        (json!({"op": "SCMP_CMP_EQ", "value": 0}), false, true),
+        (json!({"op": "SCMP_CMP_NE", "value": 0}), true, false),
+        (json!({"op": "SCMP_CMP_LT", "value": 1}), false, true),
+        (json!({"op": "SCMP_CMP_LE", "value": 0}), false, true),
+        (json!({"op": "SCMP_CMP_GT", "value": 0}), true, false),
+        (json!({"op": "SCMP_CMP_GE", "value": all}), true, false),
+        (json!({"op": "SCMP_CMP_MASKED_EQ", "value": 3, "valueTwo": 3}), true, false),
+    ];
+    let bare = format!("syscall:{}", libc::SYS_personality);
+    for (mut condition, asked, zero) in cases {
+        condition["index"] = json!(0);
+        let mut profile = profile(&["personality"], "SCMP_ACT_ERRNO");
+        profile["syscalls"][0]["args"] = json!([condition]);
+        let seen = Bundle::seeing(&["personality", &bare]).set("/linux/seccomp", profile).seen();
+        assert_eq!(seen["personality"] != 0, asked, "{condition}: {seen}");
+        assert_eq!(seen[&bare]["error"] == "EPERM", zero, "{condition}: {seen}");
+    }
+}
+
 #[test]
 fn argument_of_a_call_decides() {
     need_root!();

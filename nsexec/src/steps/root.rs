@@ -39,8 +39,9 @@ pub fn private_parent(path: &CStr) -> Result<()> {
 pub fn root(container: &mut Container<'_>, path: &CStr) -> Result<()> {
     let dir = open_directory(path)?;
     let tree = mount::open_tree_clone(&dir, c"", OpenTree::AT_RECURSIVE).during(Op::OpenSource)?;
-    // Before it is attached: as a clone of a shared mount it would be shared, too, and pivot_root(2) refuses that.
-    mount::set_propagation(&tree, MS_PRIVATE).during(Op::Propagation)?;
+    // Before it is attached: as a clone of a shared mount it would be shared, too, and pivot_root(2) refuses that. As a
+    // slave it still gets what the host mounts.
+    mount::set_propagation(&tree, MS_SLAVE).during(Op::Propagation)?;
     mount::move_mount(&tree, &dir).during(Op::MoveMount)?;
     container.root = Some(tree);
     Ok(())

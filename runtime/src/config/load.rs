@@ -182,7 +182,7 @@ const TYPES: [(&str, &str); 11] = [
 
 fn reworded(message: &str) -> String {
     if let Some((unknown, expected)) = unknown_variant(message) {
-        let names: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+        let names: Vec<&str> = expected.split('`').skip(1).step_by(2).map(repair::spelled).collect();
         let near = suggestion(unknown, names.iter().copied());
         return format!("unknown value {}: expected one of {}{near}", quote(unknown), names.join(", "));
     }

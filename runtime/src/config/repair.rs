@@ -59,11 +59,21 @@ pub(super) fn process(process: &mut Value) {
     }
     let flags = process.get_mut("scheduler").and_then(|scheduler| scheduler.get_mut("flags"));
     for flag in flags.and_then(Value::as_array_mut).into_iter().flatten() {
-        if flag == "SCHED_FLAG_DL_OVERRUN" {
-            // The name that `oci_spec` derives for it.
-            *flag = "SCHED_FLAG_D_L_OVERRUN".into();
+        if let Some((_, theirs)) = MISSPELLED.iter().find(|(ours, _)| flag == ours) {
+            *flag = (*theirs).into();
         }
     }
+}
+
+/// The specification's names that `oci_spec` spells otherwise, and how.
+const MISSPELLED: [(&str, &str); 2] = [
+    ("SCHED_FLAG_RESET_ON_FORK", "SCHED_RESET_ON_FORK"),
+    ("SCHED_FLAG_DL_OVERRUN", "SCHED_FLAG_D_L_OVERRUN"),
+];
+
+/// A name of `oci_spec`'s as the specification spells it.
+pub(super) fn spelled(theirs: &str) -> &str {
+    MISSPELLED.iter().find(|(_, name)| *name == theirs).map_or(theirs, |(ours, _)| ours)
 }
 
 /// Capabilities that we don't know are "logged as a warning" and left out (config.md).

@@ -158,6 +158,7 @@ pub fn compile(
     plan.names(spec)?;
     plan.sysctls(spec)?;
     plan.readonly_and_masked(spec)?;
+    plan.unbindable(spec, &creation)?;
     plan.umask(spec);
     plan.environment(spec, options)?;
     plan.program(spec)?;

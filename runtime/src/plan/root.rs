@@ -4,7 +4,7 @@ use super::text::c_string;
 use super::{Builder, Creation, Error, Options, absolute};
 use crate::config::mount_options;
 use crate::namespaces::NamespaceType;
-use nix::libc::{MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE};
+use nix::libc::{MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE};
 use oci_spec::runtime::{Mount, Spec};
 use skeg_proto::step::StepBuf;
 use std::path::Path;
@@ -37,8 +37,21 @@ impl Builder {
         }
         let step = if options.no_pivot { StepBuf::MoveRoot {} } else { StepBuf::Pivot {} };
         self.push(step, "root.path");
+        self.propagation_of_root(spec, MS_SHARED | MS_SLAVE)
+    }
+
+    /// Nothing can be bound any more from where a root is unbindable with all below it: after what is.
+    pub(super) fn unbindable(&mut self, spec: &Spec, creation: &Creation) -> Result<(), Error> {
+        if creation.is_own(NamespaceType::Mount) {
+            self.propagation_of_root(spec, MS_UNBINDABLE)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn propagation_of_root(&mut self, spec: &Spec, kinds: u64) -> Result<(), Error> {
         match rootfs_propagation(spec)? {
-            Some(flags) if flags & MS_PRIVATE as u32 == 0 => {
+            Some(flags) if u64::from(flags) & kinds != 0 => {
                 self.push(StepBuf::Propagation { flags }, "linux.rootfsPropagation");
             }
             _ => {}
@@ -98,9 +111,15 @@ pub(super) fn is_late_readonly(mount: &Mount) -> bool {
     holds_others && options.bind.is_none() && options.filesystem_attributes() & MOUNT_ATTR_RDONLY != 0
 }
 
-/// What the host's mounts are made while the container is built.
+/// What the host's mounts are made while the container is built: all of them, since nothing that is mounted may come
+/// back to the host, unless the config wants just that. What is unbindable could not be the root.
 pub(super) fn propagation(spec: &Spec) -> Result<u32, Error> {
-    Ok(rootfs_propagation(spec)?.unwrap_or((MS_SLAVE | MS_REC) as u32))
+    let has = |flags: u32, kind: u64| u64::from(flags) & kind != 0;
+    Ok(match rootfs_propagation(spec)? {
+        Some(flags) if has(flags, MS_SHARED) => flags,
+        Some(flags) if has(flags, MS_PRIVATE) => (MS_PRIVATE | MS_REC) as u32,
+        _ => (MS_SLAVE | MS_REC) as u32,
+    })
 }
 
 fn rootfs_propagation(spec: &Spec) -> Result<Option<u32>, Error> {

@@ -8,6 +8,7 @@ const LIMIT: &str = "linux.resources.memory.limit";
 const RESERVATION: &str = "linux.resources.memory.reservation";
 const SWAP: &str = "linux.resources.memory.swap";
 const SWAPPINESS: &str = "linux.resources.memory.swappiness";
+const HIERARCHY: &str = "linux.resources.memory.useHierarchy";
 const NO_OOM: &str = "linux.resources.memory.disableOOMKiller";
 
 /// What `memory` asks for, as runc reads it: 0 is "not set", -1 "no limit", and a swappiness of -1 "not set".
@@ -17,6 +18,7 @@ struct Asked {
     swap: i64,
     swappiness: Option<u64>,
     no_oom: bool,
+    hierarchy: Option<bool>,
 }
 
 impl Asked {
@@ -36,6 +38,7 @@ impl Asked {
             swap: number(memory.swap(), SWAP)?,
             swappiness,
             no_oom: memory.disable_oom_killer().unwrap_or(false),
+            hierarchy: memory.use_hierarchy(),
         })
     }
 }
@@ -54,6 +57,7 @@ pub(super) fn memory(memory: &LinuxMemory, out: &mut Sink<'_>) -> Result<()> {
         (SWAP, asked.swap != 0),
         (SWAPPINESS, asked.swappiness.is_some()),
         (NO_OOM, asked.no_oom),
+        (HIERARCHY, asked.hierarchy.is_some()),
     ]);
     let Some(set) = set else { return Ok(()) };
     let controller = out.controller("memory", set)?;
@@ -77,6 +81,9 @@ fn v1(asked: &Asked, mut out: super::Controller<'_>) -> Result<()> {
     }
     if asked.no_oom {
         out.write("memory.oom_control", 1, NO_OOM);
+    }
+    if let Some(hierarchy) = asked.hierarchy {
+        out.write("memory.use_hierarchy", u8::from(hierarchy), HIERARCHY);
     }
     if let Some(swappiness) = asked.swappiness {
         out.write("memory.swappiness", swappiness, SWAPPINESS);
@@ -102,6 +109,10 @@ fn v2(asked: &Asked, mut out: super::Controller<'_>) -> Result<()> {
     }
     if asked.no_oom {
         out.ignore(NO_OOM);
+    }
+    // v2 knows nothing else.
+    if asked.hierarchy == Some(false) {
+        out.ignore(HIERARCHY);
     }
     Ok(())
 }

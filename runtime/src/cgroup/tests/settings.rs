@@ -99,15 +99,18 @@ fn memory_that_makes_no_sense_is_refused() {
 #[test]
 fn what_v2_lacks_is_ignored_by_name() {
     let asked = resources(
-        r#"{"memory":{"swappiness":3,"disableOOMKiller":true},"cpu":{"realtimeRuntime":5},"network":{"classID":1}}"#,
+        r#"{"memory":{"swappiness":3,"disableOOMKiller":true,"useHierarchy":false,"kernel":1,"kernelTCP":1},"cpu":{"realtimeRuntime":5},"network":{"classID":1}}"#,
     );
     let settings = settings(&asked, &V2).expect("settings");
     assert!(settings.writes.is_empty());
     assert_eq!(
         settings.ignored,
         [
+            "linux.resources.memory.kernel",
+            "linux.resources.memory.kernelTCP",
             "linux.resources.memory.swappiness",
             "linux.resources.memory.disableOOMKiller",
+            "linux.resources.memory.useHierarchy",
             "linux.resources.cpu.realtimeRuntime",
             "linux.resources.network.classID",
         ]
@@ -199,6 +202,21 @@ fn block_io() {
     );
     let error = refusal(r#"{"blockIO":{"weight":9}}"#, V2);
     assert_eq!(error, "linux.resources.blockIO.weight: invalid weight 9 (valid range is 10-1000)");
+}
+
+#[test]
+fn rdma_devices() {
+    let json = r#"{"rdma":{"mlx5_1":{"hcaHandles":3,"hcaObjects":10000},"mlx4_0":{"hcaObjects":5}}}"#;
+    let lines = ["rdma.max=mlx4_0 hca_object=5", "rdma.max=mlx5_1 hca_handle=3 hca_object=10000"];
+    assert_eq!(v1(json), lines);
+    assert_eq!(v2(json), lines);
+}
+
+#[test]
+fn weights_of_leaves_are_of_v1() {
+    let json = r#"{"blockIO":{"leafWeight":20,"weightDevice":[{"major":8,"minor":0,"leafWeight":30}]}}"#;
+    assert_eq!(v1(json), ["blkio.leaf_weight=20", "blkio.leaf_weight_device=8:0 30"]);
+    assert_eq!(v2(json), Vec::<String>::new());
 }
 
 #[test]
