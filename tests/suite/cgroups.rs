@@ -250,6 +250,18 @@ fn update_changes_the_memory_limit() {
 }
 
 #[test]
+fn limit_below_what_is_used_is_refused_where_it_is_checked() {
+    need_root!();
+    let container = limited(&[("memory", json!({"limit": 64 << 20, "checkBeforeUpdate": true}))]);
+    // Nothing of a tmpfs can be given back without swap.
+    let fill = "head -c 33554432 /dev/zero > /dev/shm/full; exec /probe pause";
+    let container = container.args(&["sh", "-c", fill]).running();
+    let update = container.command("update", &["--memory", "8M"]).finish().exits(1);
+    assert!(update.stderr.contains("memory"), "{update}");
+    assert_eq!(container.status(), "running");
+}
+
+#[test]
 fn update_takes_sizes_with_units() {
     need_root!();
     let container = limited(&[("memory", json!({"limit": 33_554_432}))]).running();

@@ -17,6 +17,7 @@ mod mounts;
 mod namespaces;
 mod net_devices;
 mod process;
+mod properties;
 mod races;
 mod rootfs;
 mod run;

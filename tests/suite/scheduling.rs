@@ -121,6 +121,8 @@ fn io_priority_is_set() {
 fn personality_is_set_for_the_container_and_for_what_is_run_in_it() {
     need_root!();
     not_runc!("1.1.5 does not know the property");
+    let domain = json!({"domain": "LINUX"});
+    assert_eq!(Bundle::seeing(&["personality"]).set("/linux/personality", domain).seen_one(), 0);
     let domain = json!({"domain": "LINUX32"});
     let container = Bundle::seeing(&["personality"]).set("/linux/personality", domain.clone());
     assert_eq!(container.seen_one(), 8);

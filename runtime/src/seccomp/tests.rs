@@ -328,6 +328,17 @@ fn errors_name_the_place_in_the_profile() {
 }
 
 /// A rule for each system call, no two alike.
+#[test]
+fn architectures_without_a_table_are_refused() {
+    let words = ["M68K", "SH", "SHEB", "PARISC", "PARISC64", "S390", "MIPS64N32", "MIPSEL64N32"];
+    for word in words {
+        let profile =
+            json!({ "defaultAction": "SCMP_ACT_ERRNO", "architectures": [format!("SCMP_ARCH_{word}")] });
+        let error = compiled(profile).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("linux.seccomp.architectures[0]: SCMP_ARCH_{word}: ")), "{error}");
+    }
+}
+
 fn large(conditions: usize) -> Value {
     let calls = super::calls(Arch::ScmpArchX86_64).unwrap();
     let rule = |(name, number): &(&str, u32)| {

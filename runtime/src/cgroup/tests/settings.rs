@@ -205,6 +205,12 @@ fn block_io() {
 }
 
 #[test]
+fn network_classes_and_priorities() {
+    let json = r#"{"network":{"classID":1048577,"priorities":[{"name":"lo","priority":5},{"name":"eth0","priority":0}]}}"#;
+    assert_eq!(v1(json), ["net_cls.classid=1048577", "net_prio.ifpriomap=lo 5", "net_prio.ifpriomap=eth0 0"]);
+}
+
+#[test]
 fn rdma_devices() {
     let json = r#"{"rdma":{"mlx5_1":{"hcaHandles":3,"hcaObjects":10000},"mlx4_0":{"hcaObjects":5}}}"#;
     let lines = ["rdma.max=mlx4_0 hca_object=5", "rdma.max=mlx5_1 hca_handle=3 hca_object=10000"];
