@@ -96,6 +96,12 @@ fn container(stream: &Stream<'_>, sync: &Sync, arena: Arena, map: bool, joined: 
         // Before every other namespace: an unmapped user would own what they create.
         namespaces::map_users(sync, &stream.init, joined).at(Stage::UserMap, 0)?;
     }
+    if !stream.init.rootless_euid {
+        // A crash must not leave what this process has in memory in the image's root, or in the hands of others in a
+        // shared PID namespace. Until the exec. A user's own container has nothing else of the host's; but who serves
+        // it (slirp4netns) could no longer open its namespaces.
+        sys::process::set_dumpable(false).during(Op::Prctl).at(Stage::Clone, 0)?;
+    }
     namespaces::unshare_rest(stream.init.clone_flags).at(Stage::Unshare, 0)?;
     // What is made from here on has the modes that were asked for, whatever umask the caller had.
     sys::process::umask(0);

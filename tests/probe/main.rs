@@ -6,10 +6,12 @@
 mod see;
 mod sys;
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::{env, fs, process};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 fn main() {
     // Before anything else may open a descriptor: what `see fds` reports is what the program was started with.
@@ -55,6 +57,7 @@ fn perform(words: &[&str], fds: &Value) -> io::Result<()> {
         ["fork", count] => say(&sys::fork_at_once(number(count)?).to_string()),
         ["eat", mebibytes] => say(&sys::touch_memory(number::<usize>(mebibytes)? << 20).to_string()),
         ["notify", message] => notify(message),
+        ["pry", stage, until] => say(&pry(stage, Path::new(until))?.to_string()),
         ref other => Err(io::Error::other(format!("unknown command {other:?}"))),
     }
 }
@@ -93,6 +96,33 @@ fn notify(message: &str) -> io::Result<()> {
     let path = env::var("NOTIFY_SOCKET").map_err(|_| io::Error::other("NOTIFY_SOCKET is not set"))?;
     std::os::unix::net::UnixDatagram::unbound()?.send_to(message.as_bytes(), path)?;
     say("sent")
+}
+
+/// Tries to look into every process of this name, until there is a file `until`: how often it met one, and what it was
+/// let into.
+fn pry(stage: &str, until: &Path) -> io::Result<Value> {
+    say("prying")?;
+    let (mut met, mut got) = (0_u64, BTreeSet::new());
+    while !until.exists() {
+        for process in fs::read_dir("/proc")?.flatten().map(|entry| entry.path()) {
+            let is_stage =
+                || fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim_end() == stage);
+            if !is_stage() {
+                continue;
+            }
+            met += 1;
+            let links = ["exe", "cwd", "root", "fd/3", "fd/4"];
+            let seen = links.iter().filter(|name| fs::read_link(process.join(name)).is_ok());
+            let files = ["mem", "environ", "maps"];
+            let seen = seen.chain(files.iter().filter(|name| fs::File::open(process.join(name)).is_ok()));
+            let seen: Vec<&str> = seen.copied().collect();
+            // What it has become meanwhile is the container's own.
+            if is_stage() {
+                got.extend(seen);
+            }
+        }
+    }
+    Ok(json!({"met": met, "got": got}))
 }
 
 fn say(line: &str) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! One behaviour of a container at a time, grouped by OCI topic. A test's name is a situation and its outcome.
 
+mod attacks;
 mod bad_input;
 mod cgroups;
 mod cli;

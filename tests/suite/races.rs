@@ -14,13 +14,14 @@ use skeg_tests::{Bundle, json, need_root, only_skeg};
 const ROUNDS: usize = 200;
 
 /// Exchanges two names until it is dropped.
-struct Swapper {
+pub struct Swapper {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Swapper {
-    fn start(one: PathBuf, other: PathBuf) -> Self {
+    /// Begins.
+    pub fn start(one: PathBuf, other: PathBuf) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let swap = move || {
