@@ -4,7 +4,7 @@ use std::io::{IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, recvmsg};
 
@@ -51,6 +51,17 @@ impl Terminal {
             }
             assert!(self.fill(), "the terminal was closed before it showed {text:?}: {shown:?}");
         }
+    }
+
+    /// Whether `text` is shown before long: for what may have to be asked for again.
+    pub fn shows_soon(&mut self, text: &str) -> bool {
+        let limit = Instant::now() + Duration::from_secs(1);
+        while !String::from_utf8_lossy(&self.seen).contains(text) {
+            if !sys::readable(self.master.as_fd(), limit).expect("poll") || !self.fill() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Everything shown until the other side is closed.
