@@ -6,7 +6,7 @@ use super::foreground;
 use super::inspect::hook_state;
 use super::{Error, connect_console, filter_file, listener, pid_file, pidfd_socket, stdio};
 use crate::cgroup::{self, Cgroup, Layout};
-use crate::config;
+use crate::config::{self, mount_options::COPY_SYMLINK};
 use crate::container::state::timestamp;
 use crate::container::{Directory, Id, Identity, State, Status, Store};
 use crate::facts::Facts;
@@ -393,9 +393,19 @@ fn plan_options(
         fifo: true,
         console_socket: false,
         notify_dir: None,
+        links: copied_links(bundle, spec),
         join: join_kind(cgroup, creation, spec),
         cgroup_dirs: cgroup.dirs.clone().into_iter().collect(),
     }
+}
+
+/// The symlinks among the sources of `copy-symlink` mounts, and what they say. What can't be asked now is left to nsexec,
+/// which will say why when it mounts it.
+fn copied_links(bundle: &Path, spec: &Spec) -> BTreeMap<PathBuf, PathBuf> {
+    let mounts = spec.mounts().iter().flatten();
+    let copied = mounts.filter(|mount| config::mount_options::has(mount, COPY_SYMLINK));
+    let sources = copied.filter_map(|mount| mount.source().as_ref()).map(|source| bundle.join(source));
+    sources.filter_map(|source| std::fs::read_link(&source).ok().map(|link| (source, link))).collect()
 }
 
 /// The plan of a bundle, as `create` would make it, with nothing changed.
