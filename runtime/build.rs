@@ -8,11 +8,20 @@ include!("link_static.rs");
 
 fn main() {
     embed_nsexec(&PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")));
-    link_static_pie("rustc-link-arg-bins");
+    link();
     order_functions();
     tell_commit();
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=link_static.rs");
+}
+
+fn link() {
+    let library = CLibrary::that_starts_fast();
+    println!("cargo:rustc-check-cfg=cfg(musl)");
+    if let CLibrary::Musl(_) = library {
+        println!("cargo:rustc-cfg=musl");
+    }
+    link_static_pie("rustc-link-arg-bins", &library);
 }
 
 /// Builds nsexec in a target directory of its own (cargo holds a lock on ours) and copies it to OUT_DIR.

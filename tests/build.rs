@@ -7,7 +7,7 @@ include!("../runtime/link_static.rs");
 
 fn main() {
     // The probe is the only file that some containers have.
-    link_static_pie("rustc-link-arg-bin=probe");
+    link_static_pie("rustc-link-arg-bin=probe", &CLibrary::Glibc);
     // Tests run in the dev profile, whose debug information is most of a program.
     println!("cargo:rustc-link-arg-bin=probe=-s");
     link_without_libc("floor");
