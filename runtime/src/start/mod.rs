@@ -1,7 +1,7 @@
 //! The start of the `skeg` binary, without the standard library's: C's `main`, and the heap.
 
 #[cfg(musl)]
-mod glibc_only;
+mod beside_musl;
 mod sys;
 
 #[global_allocator]

@@ -1,4 +1,4 @@
-//! Functions that the standard library takes from glibc and musl does not have.
+//! Functions of the C library that are ours where musl is linked: it does not have them, or they cost too much.
 
 use std::ffi::{c_char, c_int, c_void};
 
