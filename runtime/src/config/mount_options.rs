@@ -195,6 +195,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().filter(|(_, effect)| !matches!(effect, IdMap(_))).map(|(name, _)| *name)
 }
 
+/// Whether mounts can have ids of their own: `mountExtensions.idmap` of `features`.
+pub fn has_idmap() -> bool {
+    TABLE.iter().any(|(_, effect)| matches!(effect, IdMap(_)))
+}
+
 /// The options of a mount, and what its type says: `bind` there is the option of that name.
 pub fn of(mount: &Mount) -> MountOptions {
     let mut options = parse(mount.options().as_deref().unwrap_or_default());

@@ -497,3 +497,6 @@ fn first_state(
         groups_allowed: creation.groups_allowed(spec, facts),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,13 +129,16 @@ fn sections(seccomp: &LinuxSeccomp, host: &Host) -> Result<Vec<Section>, Error> 
 
 fn flags(seccomp: &LinuxSeccomp) -> u32 {
     let Some(flags) = seccomp.flags() else { return FLAG_SPEC_ALLOW };
-    flags.iter().fold(0, |all, flag| {
-        all | match flag {
-            LinuxSeccompFilterFlag::SeccompFilterFlagLog => FLAG_LOG,
-            // The process has one thread when the filter is loaded.
-            LinuxSeccompFilterFlag::SeccompFilterFlagTsync => 0,
-            LinuxSeccompFilterFlag::SeccompFilterFlagSpecAllow => FLAG_SPEC_ALLOW,
-            LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => FLAG_WAIT_KILLABLE_RECV,
-        }
-    })
+    flags.iter().fold(0, |all, named| all | flag(*named))
+}
+
+/// SECCOMP_FILTER_FLAG_* as the kernel gets it.
+pub(crate) fn flag(named: LinuxSeccompFilterFlag) -> u32 {
+    match named {
+        LinuxSeccompFilterFlag::SeccompFilterFlagLog => FLAG_LOG,
+        // The process has one thread when the filter is loaded.
+        LinuxSeccompFilterFlag::SeccompFilterFlagTsync => 0,
+        LinuxSeccompFilterFlag::SeccompFilterFlagSpecAllow => FLAG_SPEC_ALLOW,
+        LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => FLAG_WAIT_KILLABLE_RECV,
+    }
 }
