@@ -8,6 +8,7 @@ mod crash;
 mod devices;
 mod exec;
 mod fds;
+mod features;
 mod hooks;
 mod idmap;
 mod intel_rdt;
