@@ -18,6 +18,7 @@ mod malformed;
 mod mounts;
 mod namespaces;
 mod net_devices;
+mod peers;
 mod process;
 mod properties;
 mod races;
