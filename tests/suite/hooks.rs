@@ -296,7 +296,6 @@ fn failing_poststop_hook_does_not_keep_the_container() {
 #[test]
 fn poststop_hooks_of_a_create_that_fails_run() {
     need_root!();
-    not_runc!();
     for (kind, script) in [("createContainer", "exit 3"), ("poststart", "true")] {
         let container = Bundle::new();
         let ran = container.file("ran");

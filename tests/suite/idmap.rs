@@ -108,7 +108,6 @@ fn option_without_any_mappings_is_refused() {
 #[test]
 fn root_of_a_user_namespace_gets_what_it_can_not_reach() {
     need_root!();
-    not_runc!();
     let container = Bundle::seeing(&["read:/data/file"]).user_namespace(100_000);
     let hidden = container.file("hidden");
     fs::create_dir_all(hidden.join("data")).expect("mkdir");

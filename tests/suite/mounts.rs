@@ -405,6 +405,7 @@ fn each_propagation_of_the_root_is_that_of_its_mount() {
 #[test]
 fn each_propagation_of_a_mount_is_that_of_the_bind() {
     need_root!();
+    not_runc!();
     for (word, fields) in PROPAGATIONS {
         for word in [word.to_owned(), format!("r{word}")] {
             let container = with_bind(&["mounts"], &["rbind", &word]);
@@ -513,7 +514,6 @@ fn each_recursive_option_reaches_the_mounts_below() {
 #[test]
 fn each_option_of_a_superblock_does_what_it_says() {
     need_root!();
-    not_runc!();
     let nothing =
         ["async", "nolazytime", "loud", "silent", "acl", "noacl", "iversion", "noiversion", "nomand"];
     let set = ["sync", "dirsync", "lazytime"];

@@ -130,7 +130,6 @@ fn agent_gets_a_listener_for_each_exec() {
 #[test]
 fn privileges_may_still_be_gained_beside_a_listener() {
     need_root!();
-    not_runc!();
     let (container, answer) = asking(Bundle::seeing(&["mkdir:/made", "seccomp"]));
     let seen = container.set("/process/noNewPrivileges", false).seen();
     assert_eq!(seen["mkdir:/made"]["error"], "ENOMEDIUM");
