@@ -1,21 +1,18 @@
 //! Arguments worth trying: what stands at, and just beside, the values that a profile compares with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompArg};
 
+use crate::names::Names;
 use crate::random::Random;
 
 /// The numbers of calls whose arguments matter, on the architecture with this index.
-pub fn conditional(
-    profile: &LinuxSeccomp,
-    arch: usize,
-    numbers: &BTreeMap<String, Vec<BTreeSet<u32>>>,
-) -> BTreeSet<u32> {
+pub fn conditional(profile: &LinuxSeccomp, arch: usize, all: &Names) -> BTreeSet<u32> {
     let calls = profile.syscalls().iter().flatten();
     let with_args = calls.filter(|call| call.args().as_ref().is_some_and(|args| !args.is_empty()));
     let names = with_args.flat_map(|call| call.names());
-    let numbers = names.filter_map(|name| numbers.get(name)).flat_map(|numbers| &numbers[arch]);
+    let numbers = names.filter_map(|name| all.numbers(name, arch)).flatten();
     // socketcall(2) and ipc(2) look at an argument even if the profile does not.
     numbers.copied().chain([102, 117, 4102, 4117]).collect()
 }
