@@ -35,27 +35,25 @@ use skeg::seccomp::{self, Host};
 const X32_BIT: u32 = 0x4000_0000;
 
 /// Architectures that may stand in one filter, the host's first: by byte order, because a filter has only one.
-const FAMILIES: [&[Arch]; 9] = [
+const FAMILIES: [&[Arch]; 12] = [
     &[Arch::ScmpArchX86_64, Arch::ScmpArchX86, Arch::ScmpArchX32],
     &[Arch::ScmpArchX86_64],
     &[Arch::ScmpArchX86, Arch::ScmpArchX32],
     &[Arch::ScmpArchAarch64, Arch::ScmpArchArm],
-    &[Arch::ScmpArchRiscv64, Arch::ScmpArchPpc64le, Arch::ScmpArchMipsel, Arch::ScmpArchMipsel64],
+    &[Arch::ScmpArchRiscv64, Arch::ScmpArchPpc64le],
+    &[Arch::ScmpArchMipsel64, Arch::ScmpArchMipsel64n32, Arch::ScmpArchMipsel],
     &[Arch::ScmpArchPpc64, Arch::ScmpArchPpc],
-    &[Arch::ScmpArchS390x],
-    &[Arch::ScmpArchMips64, Arch::ScmpArchMips],
-    &[Arch::ScmpArchLoongarch64],
+    &[Arch::ScmpArchS390x, Arch::ScmpArchS390],
+    &[Arch::ScmpArchMips64, Arch::ScmpArchMips, Arch::ScmpArchMips64n32],
+    &[Arch::ScmpArchParisc64, Arch::ScmpArchParisc],
+    // Those that libseccomp has known since 2.6.
+    &[Arch::ScmpArchLoongarch64, Arch::ScmpArchSh],
+    &[Arch::ScmpArchM68k, Arch::ScmpArchSheb],
 ];
 
-/// All of them.
-fn architectures() -> Vec<Arch> {
-    let mut all: Vec<Arch> = Vec::new();
-    for arch in FAMILIES.into_iter().flatten().filter(|arch| seccomp::calls(**arch).is_some()) {
-        if !all.contains(arch) {
-            all.push(*arch);
-        }
-    }
-    all
+/// All that there are, which is all that the specification has.
+fn architectures() -> BTreeMap<u32, Arch> {
+    FAMILIES.into_iter().flatten().map(|arch| (*arch as u32, *arch)).collect()
 }
 
 fn fixture(name: &str) -> LinuxSeccomp {
@@ -191,7 +189,7 @@ fn docker_default_names_no_call_that_we_do_not_know() {
 /// Compares every eighth profile, from the first one given; `SKEG_SECCOMP_PROFILES` says how many there are in all.
 fn compare_random(first: u64) {
     let Some(mut oracle) = Libseccomp::start() else { return };
-    let count = std::env::var("SKEG_SECCOMP_PROFILES").map_or(504, |count| count.parse().unwrap());
+    let count = std::env::var("SKEG_SECCOMP_PROFILES").map_or(800, |count| count.parse().unwrap());
     let mut all = Tally::default();
     for seed in (first..count).step_by(SHARES) {
         // Not by the remainder, which is the same for all of a share.
@@ -207,7 +205,7 @@ fn compare_random(first: u64) {
         }
     }
     println!("{all}");
-    assert!(all.compared * 3 >= all.profiles() * 2, "too few profiles compared");
+    assert!(all.most_are_compared(), "too few profiles compared");
 }
 
 /// A test for each share of the random profiles, which run beside each other.
@@ -236,10 +234,12 @@ shares! {
 fn tables_agree() {
     let Some(mut oracle) = Libseccomp::start() else { return };
     let ours: Vec<(Arch, BTreeMap<&str, u32>)> = architectures()
-        .into_iter()
+        .into_values()
         .filter(|arch| oracle.knows(*arch))
         .map(|arch| (arch, seccomp::calls(arch).unwrap().into_iter().collect()))
         .collect();
+    // Only x86_64 has them (arch/x86/entry/syscalls/syscall_64.tbl), whatever libseccomp 2.6 says.
+    let not_of_x32 = ["map_shadow_stack", "uretprobe"];
     let mut wrong = Vec::new();
     for (arch, calls) in &ours {
         let names: BTreeSet<String> = oracle.calls(*arch).into_iter().collect();
@@ -248,6 +248,9 @@ fn tables_agree() {
             // It does not know the name at all: the name is newer.
             const UNKNOWN: i32 = -1;
             let ours = calls.get(name.as_str()).copied();
+            if *arch == Arch::ScmpArchX32 && not_of_x32.contains(&name.as_str()) {
+                continue;
+            }
             if theirs[0] != UNKNOWN
                 && u32::try_from(theirs[0]).ok() != ours
                 && libseccomp::multiplexed(*arch, &name).is_none()

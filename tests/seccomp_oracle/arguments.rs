@@ -24,17 +24,22 @@ fn interesting(arg: &LinuxSeccompArg) -> BTreeSet<u64> {
     bases.into_iter().flat_map(near).chain([0, 1 << 32, u64::MAX]).collect()
 }
 
-/// Arguments to try: the first ones are not special.
-pub fn samples(profile: &LinuxSeccomp) -> Vec<[u64; 6]> {
+/// Arguments to try where none matters.
+pub fn plain() -> Vec<[u64; 6]> {
+    vec![[0; 6], [u64::MAX; 6]]
+}
+
+/// Arguments to try where there are conditions.
+pub fn samples<'a>(conditions: impl Iterator<Item = &'a LinuxSeccompArg>) -> Vec<[u64; 6]> {
     let mut pools: [BTreeSet<u64>; 6] = Default::default();
-    for arg in profile.syscalls().iter().flatten().flat_map(|call| call.args().iter().flatten()) {
+    for arg in conditions {
         pools[arg.index()].extend(interesting(arg));
     }
     // Which call, for socketcall(2) and ipc(2).
     pools[0].extend(1..25);
     let pools: Vec<Vec<u64>> =
         pools.into_iter().map(|pool| pool.into_iter().chain([0, 3]).collect()).collect();
-    let mut samples = vec![[0; 6], [u64::MAX; 6]];
+    let mut samples = plain();
     for (index, pool) in pools.iter().enumerate() {
         for value in pool {
             let mut args = [3; 6];
@@ -43,7 +48,7 @@ pub fn samples(profile: &LinuxSeccomp) -> Vec<[u64; 6]> {
         }
     }
     let mut random = Random::new(1);
-    for _ in 0..200 {
+    for _ in 0..60 {
         samples.push(std::array::from_fn(|index| *random.pick(&pools[index])));
     }
     samples

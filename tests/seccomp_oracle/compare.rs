@@ -39,7 +39,12 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub fn profiles(&self) -> u64 {
+    /// Whether libseccomp was asked for most of the profiles that it could know.
+    pub fn most_are_compared(&self) -> bool {
+        self.compared * 3 >= (self.profiles() - self.unknown) * 2
+    }
+
+    fn profiles(&self) -> u64 {
         self.compared + self.contradictory + self.unmerged + self.endless + self.unknown
     }
 }
@@ -99,6 +104,8 @@ struct Case<'a> {
     profile: LinuxSeccomp,
     archs: &'a [Arch],
     names: Names,
+    /// Those whose arguments are tried.
+    varied: Names,
 }
 
 /// Compares the filters of `profile`, for a host of the first architecture.
@@ -107,15 +114,17 @@ pub fn compare(profile: &LinuxSeccomp, archs: &[Arch], oracle: &mut Libseccomp) 
     profile.set_architectures(Some(archs[1..].to_vec()));
     let all = Names::ours(&profile, archs);
     if !archs.iter().all(|arch| oracle.knows(*arch)) {
-        let mut tally = Case { profile, archs, names: all }.ours_alone()?;
+        let mut tally = Case { profile, archs, varied: all.clone(), names: all }.ours_alone()?;
         tally.unknown = 1;
         return Ok(tally);
     }
     let common = all.common(archs, oracle);
-    let newer = common.count() < all.count();
-    let mut tally = Case { profile: common.restrict(&profile), archs, names: common }.both(oracle)?;
-    if newer {
-        tally += Case { profile, archs, names: all }.ours_alone()?;
+    let newer = all.without(&common);
+    let restricted = common.restrict(&profile);
+    let mut tally =
+        Case { profile: restricted, archs, varied: common.clone(), names: common }.both(oracle)?;
+    if newer.count() > 0 {
+        tally += Case { profile, archs, names: all, varied: newer }.ours_alone()?;
         tally.newer = 1;
     }
     Ok(tally)
@@ -174,14 +183,17 @@ impl Case<'_> {
 
     fn run(&self, ours: &[Instruction], theirs: Option<&[Instruction]>) -> Result<Tally, String> {
         let model = Model::new(&self.profile, self.archs, &self.names);
-        let samples = arguments::samples(&self.profile);
         let mut tally = Tally::default();
         for (index, arch) in self.archs.iter().enumerate() {
-            let conditional = arguments::conditional(&self.profile, index, &self.names);
+            let conditional = arguments::conditional(&self.profile, index, &self.varied);
             for nr in numbers(*arch) {
-                let samples = if conditional.contains(&nr) { &samples[..] } else { &samples[..2] };
+                let call = Call { nr, arch: audit(*arch), args: [0; 6] };
+                let samples = match conditional.contains(&nr) {
+                    true => arguments::samples(model.conditions(&call)),
+                    false => arguments::plain(),
+                };
                 for args in samples {
-                    let call = Call { nr, arch: audit(*arch), args: *args };
+                    let call = Call { args, ..call };
                     self.one(&model, &call, ours, theirs, &mut tally)
                         .map_err(|why| format!("{arch} {why}"))?;
                 }

@@ -75,6 +75,9 @@ pub fn multiplexed(arch: Arch, name: &str) -> Option<(u32, u64)> {
         | Arch::ScmpArchPpc
         | Arch::ScmpArchPpc64
         | Arch::ScmpArchPpc64le
+        | Arch::ScmpArchM68k
+        | Arch::ScmpArchSh
+        | Arch::ScmpArchSheb
         | Arch::ScmpArchS390
         | Arch::ScmpArchS390x => 0,
         _ => return None,

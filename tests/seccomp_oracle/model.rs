@@ -66,6 +66,12 @@ impl Model {
         })
     }
 
+    /// All conditions of the rules about a call.
+    pub fn conditions(&self, call: &Call) -> impl Iterator<Item = &LinuxSeccompArg> {
+        let rules = self.section(call).and_then(|(_, rules)| rules.get(&call.nr));
+        rules.into_iter().flat_map(|Rules(rules)| rules).flat_map(|(conditions, _)| conditions)
+    }
+
     /// The architecture of a call; x32 is x86_64 with large numbers, of which only -1 belongs to both: it is what a tracer
     /// makes of a call that it wants skipped.
     fn section(&self, call: &Call) -> Option<&(Arch, BTreeMap<u32, Rules>)> {
@@ -123,9 +129,9 @@ impl Rules {
     }
 }
 
-/// All 64 bits of an argument count.
+/// All 64 bits of an argument count. Not for n32, although its registers have as many.
 fn is_wide(arch: Arch) -> bool {
-    arch as u32 & 0x8000_0000 != 0
+    arch as u32 & 0x8000_0000 != 0 && !matches!(arch, Arch::ScmpArchMips64n32 | Arch::ScmpArchMipsel64n32)
 }
 
 fn met(condition: &LinuxSeccompArg, args: &[u64; 6], wide: bool) -> bool {

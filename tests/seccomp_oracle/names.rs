@@ -8,6 +8,7 @@ use skeg::seccomp;
 use crate::libseccomp::{self, Libseccomp};
 
 /// Names, and their numbers on each of some architectures: their own, and that of socketcall(2) or ipc(2).
+#[derive(Clone)]
 pub struct Names(BTreeMap<String, Vec<BTreeSet<u32>>>);
 
 impl Names {
@@ -39,6 +40,12 @@ impl Names {
             same.then(|| (name, ours.clone()))
         });
         Self(agreed.collect())
+    }
+
+    /// Those that `others` does not have.
+    pub fn without(&self, others: &Self) -> Self {
+        let left = self.0.iter().filter(|(name, _)| !others.0.contains_key(*name));
+        Self(left.map(|(name, numbers)| (name.clone(), numbers.clone())).collect())
     }
 
     /// The profile with these names only.

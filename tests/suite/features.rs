@@ -4,19 +4,6 @@ use skeg_tests::{Invocation, Value, host, need_root, only_skeg};
 
 use super::properties::Schema;
 
-/// Values of the schema that skeg's `features` does not have: no table of their system calls is known, so that a profile
-/// that names them is refused.
-const WITHOUT_TABLE: [&str; 8] = [
-    "SCMP_ARCH_M68K",
-    "SCMP_ARCH_MIPS64N32",
-    "SCMP_ARCH_MIPSEL64N32",
-    "SCMP_ARCH_PARISC",
-    "SCMP_ARCH_PARISC64",
-    "SCMP_ARCH_S390",
-    "SCMP_ARCH_SH",
-    "SCMP_ARCH_SHEB",
-];
-
 /// What features-linux.md has of specification 1.3 and the schema lacks.
 const BEYOND_THE_SCHEMA: [&str; 4] = [
     "linux.intelRdt.schemata",
@@ -48,8 +35,7 @@ fn every_property_of_the_schema_is_there() {
         let values = || found.as_array().is_some_and(|list| list.iter().any(|listed| listed == value));
         // The flags that are supported are the kernel's to say.
         let is_there = value.is_empty() || values() || place == "linux.seccomp.supportedFlags[]";
-        let wanted = !WITHOUT_TABLE.contains(&value);
-        if found.is_null() || is_there != wanted {
+        if found.is_null() || !is_there {
             missing.push(property);
         }
     }

@@ -71,7 +71,7 @@ fn cgroup() -> Value {
     })
 }
 
-/// The architectures are those that have a table, whatever this host's is; the flags that are supported are up to its
+/// The architectures are those that have a table of system calls, whatever this host's is; the flags that are supported are up to its
 /// kernel.
 fn seccomp() -> Value {
     let archs = words::values::<Arch>().filter(|(_, arch)| seccomp::calls(*arch).is_some());

@@ -68,11 +68,8 @@ fn operators_are_those_of_a_profile() {
 #[test]
 fn architectures_are_those_that_compile() {
     holds("/linux/seccomp/archs", "/linux/seccomp/architectures", |word| json!([word]));
-    let listed = list("/linux/seccomp/archs");
-    let others = words::of::<Arch>().iter().filter(|word| !listed.iter().any(|arch| arch == *word));
-    let refused = others.filter(|word| !accepted("/linux/seccomp/architectures", json!([word])));
     // `SCMP_ARCH_NATIVE` is libseccomp's, and no word of the specification's.
-    assert_eq!(refused.count() + listed.len() + 1, words::of::<Arch>().len());
+    assert_eq!(list("/linux/seccomp/archs").len() + 1, words::of::<Arch>().len());
 }
 
 #[test]
