@@ -1,13 +1,13 @@
 //! Links the programs that stand in containers or beside them as static files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 include!("../runtime/link_static.rs");
 
 fn main() {
     // The probe is the only file that some containers have.
-    link_static_pie("rustc-link-arg-bin=probe");
+    link_static_pie("rustc-link-arg-bin=probe", None);
     // Tests run in the dev profile, whose debug information is most of a program.
     println!("cargo:rustc-link-arg-bin=probe=-s");
     link_without_libc("floor");

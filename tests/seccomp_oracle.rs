@@ -1,6 +1,9 @@
 //! Holds the seccomp compiler against libseccomp: for each architecture, every system call and a sample of arguments,
 //! the two filters, run in an interpreter, decide the same.
 //!
+//! A model of the rules says the same of each call, and is all that there is for what the installed libseccomp does not
+//! know: LD_LIBRARY_PATH may lead to another one. Each test prints how many calls were compared with whom.
+//!
 //! The profiles in fixtures/seccomp are what the runtime is given for a container with default capabilities on amd64:
 //! docker.json from moby/profiles (June 2026), podman.json from Debian 12's containers-common, containerd.json as
 //! containerd 1.6.20 wrote it.

@@ -1,29 +1,24 @@
 //! The `skeg` binary: read the command line, do it, report the one error there may be.
 //!
 //! Single-threaded, and nothing is set up that the command at hand doesn't need: callers run skeg four times for
-//! each container. So this is C's `main`: the standard library's own start-up looks at /proc/self/maps, installs signal
+//! each container. So `start` has C's `main`: the standard library's own start-up looks at /proc/self/maps, installs signal
 //! handlers and a second stack, fifteen system calls that nothing here has a use for.
 #![no_main]
 
+mod start;
+
 use skeg::cli::{self, Command, Global, Program, Request};
 use skeg::{cmd, logging};
-use std::ffi::OsString;
-use std::ffi::{c_char, c_int};
-use std::io::Write as _;
-use std::{env, io};
+use std::ffi::{OsString, c_int};
+use std::io::{self, Write as _};
 
-/// Called by the C library's start-up code, which has also handed the arguments to `std::env`.
-#[unsafe(no_mangle)] // The one `main` of this program, with C's signature.
-pub extern "C" fn main(_argc: c_int, _argv: *const *const c_char) -> c_int {
+/// All of the program, from its arguments to its exit code; `start` calls it.
+fn execute(args: Vec<OsString>) -> c_int {
     // A hook that doesn't read its standard input must not end us.
     if let Err(error) = skeg::signals::ignore_sigpipe() {
         logging::report_early_error(&format!("ignore SIGPIPE: {error}"));
     }
-    start()
-}
-
-fn start() -> c_int {
-    let mut args = env::args_os();
+    let mut args = args.into_iter();
     let program = Program::new(args.next().as_deref());
     let args: Vec<OsString> = args.collect();
     let (global, args) = match cli::global(&program, &args) {

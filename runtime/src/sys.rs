@@ -6,9 +6,11 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// memfd_create(2) with sealing allowed, executable.
 ///
@@ -338,6 +340,20 @@ pub fn duplicate_above(fd: BorrowedFd<'_>, lowest: i32) -> Result<OwnedFd, Errno
     let copy = nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(lowest))?;
     // SAFETY: fcntl has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// realpath(3), into memory of ours: the C library's heap is then not set up at all.
+pub fn real_path(path: &Path) -> Result<PathBuf, Errno> {
+    let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+    let mut buffer = [0; libc::PATH_MAX as usize];
+    // SAFETY: the path is NUL-terminated, and the buffer has the PATH_MAX bytes that realpath may write.
+    let found = unsafe { libc::realpath(path.as_ptr(), buffer.as_mut_ptr()) };
+    if found.is_null() {
+        return Err(Errno::last());
+    }
+    // SAFETY: it has succeeded, and so written a NUL-terminated string.
+    let found = unsafe { CStr::from_ptr(buffer.as_ptr()) };
+    Ok(PathBuf::from(OsStr::from_bytes(found.to_bytes())))
 }
 
 /// sigaction(2): SIGPIPE is ignored.

@@ -47,6 +47,8 @@ const HEAD: &str = "\
 /* The functions that a container's life takes, side by side: of a program file the kernel maps 64 KiB with each page
    fault, and pays for every page of it, also at the exit. Made by scripts/layout; a name that is gone does no harm. */
 SECTIONS {
+  /* Where the standard library would take the arguments from: musl calls it without any. `main` has them. */
+  /DISCARD/ : { *(.init_array.00099) }
   .text_hot : {
 ";
 const TAIL: &str = "  }\n}\nINSERT BEFORE .text;\n";

@@ -84,15 +84,14 @@ impl Outside {
 fn interpreter_behind_a_leaked_descriptor_is_refused() {
     only_skeg!();
     need_root!();
-    for number in [3, 9] {
-        let container = Bundle::new().args(&["/script"]);
-        let script = container.rootfs().join("script");
-        fs::write(&script, format!("#!/proc/self/fd/{number}\n")).unwrap();
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-        let run = container.command("run", &[]).give(fs::File::open("/bin/true").unwrap().into(), 9).finish();
-        assert_ne!(run.code, 0, "{run}");
-        container.nothing_left();
-    }
+    let container = Bundle::new().args(&["/script"]);
+    let script = container.rootfs().join("script");
+    fs::write(&script, "#!/proc/self/fd/9 say\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let interpreter = fs::File::open(host::probe()).unwrap();
+    let run = container.command("run", &[]).give(interpreter.into(), 9).finish();
+    assert_ne!(run.code, 0, "{run}");
+    container.nothing_left();
 }
 
 /// CVE-2019-5736 as it was: the container's program is the runtime itself.

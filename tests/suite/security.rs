@@ -399,8 +399,9 @@ fn program_named_by_a_descriptor_is_refused() {
     need_root!();
     for number in 3..12 {
         let path = format!("/proc/self/fd/{number}");
-        let container = Bundle::new().args(&[&path]);
-        let run = container.command("run", &[]).give(fs::File::open("/bin/true").unwrap().into(), 9).finish();
+        let container = Bundle::new().args(&[&path, "say", "executed"]);
+        let program = fs::File::open(skeg_tests::host::probe()).unwrap();
+        let run = container.command("run", &[]).give(program.into(), 9).finish();
         assert_ne!(run.code, 0, "{run}");
     }
 }

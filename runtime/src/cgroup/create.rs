@@ -102,14 +102,15 @@ fn make_parents(path: &Path, mount: &Path, parents: &mut Vec<PathBuf>) -> Result
 /// Enables every controller of the host in the parents, as runc does: limits may come with a later update, and
 /// statistics are read by others.
 fn v2_controllers(hierarchy: &Hierarchy) -> Result<()> {
-    let offered = Dir::new(&hierarchy.mount).read_named("cgroup.controllers")?;
-    enable(hierarchy, &offered.split_whitespace().collect::<Vec<_>>())?;
+    let top = Dir::new(&hierarchy.mount);
+    let offered = top.read_named("cgroup.controllers")?;
+    enable(hierarchy, &top, &offered.split_whitespace().collect::<Vec<_>>())?;
     if hierarchy.is_new_below_the_root() { Ok(()) } else { threaded(hierarchy) }
 }
 
 /// Enables `wanted` in all parents. What can't be enabled (a parent has processes, or isn't ours) is missed when a
-/// limit asks for it.
-fn enable(hierarchy: &Hierarchy, wanted: &[&str]) -> Result<()> {
+/// limit asks for it. `top` is where the hierarchy is mounted.
+fn enable(hierarchy: &Hierarchy, top: &Dir, wanted: &[&str]) -> Result<()> {
     let missing = |dir: &Dir| -> Vec<String> {
         let enabled = dir.read("cgroup.subtree_control").unwrap_or_default();
         let is_missing = |name: &&&str| !enabled.split_whitespace().any(|other| other == **name);
@@ -120,7 +121,14 @@ fn enable(hierarchy: &Hierarchy, wanted: &[&str]) -> Result<()> {
         return Ok(());
     };
     // A controller that is enabled here is enabled in all ancestors.
-    if wanted.is_empty() || missing(&Dir::new(parent)).is_empty() {
+    let below_top;
+    let nearest = if parent == top.path() {
+        top
+    } else {
+        below_top = Dir::new(parent);
+        &below_top
+    };
+    if wanted.is_empty() || missing(nearest).is_empty() {
         return Ok(());
     }
     let parents: Vec<_> = parent.ancestors().take_while(|dir| dir.starts_with(&hierarchy.mount)).collect();
@@ -168,7 +176,7 @@ fn v1_prepare(tree: &Tree, needed: &LinuxResources) -> Result<()> {
         let on_v2 = settings.writes.iter().filter(|write| write.version == Version::V2);
         let mut wanted: Vec<_> = on_v2.map(|write| v2_name(write.controller)).collect();
         wanted.dedup();
-        enable(unified, &wanted)?;
+        enable(unified, &Dir::new(&unified.mount), &wanted)?;
     }
     match realtime(needed, &version) {
         Ok(settings) => write_all(tree, &settings),

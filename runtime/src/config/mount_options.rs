@@ -90,6 +90,9 @@ use Effect::{
 };
 use Scope::{Mount as Top, Tree};
 
+/// crun's option: a source that is a symlink is made again at the target.
+pub const COPY_SYMLINK: &str = "copy-symlink";
+
 /// Sorted by name, which `parse` relies on.
 ///
 /// `silent` and `loud` have no counterpart in fsopen(2), which returns its messages instead of printing them; change
@@ -100,7 +103,7 @@ const TABLE: &[(&str, Effect)] = &[
     ("async", NoSuperblock("sync")),
     ("atime", Atime(Top, MOUNT_ATTR_RELATIME)),
     ("bind", Effect::Bind(Bind::Single)),
-    ("copy-symlink", CopySymlink),
+    (COPY_SYMLINK, CopySymlink),
     ("defaults", Nothing),
     ("dest-nofollow", TargetNoFollow),
     ("dev", Clear(Top, MOUNT_ATTR_NODEV)),
@@ -198,6 +201,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// Whether mounts can have ids of their own: `mountExtensions.idmap` of `features`.
 pub fn has_idmap() -> bool {
     TABLE.iter().any(|(_, effect)| matches!(effect, IdMap(_)))
+}
+
+/// Whether a mount has an option by name.
+pub fn has(mount: &Mount, name: &str) -> bool {
+    mount.options().iter().flatten().any(|option| option == name)
 }
 
 /// The options of a mount, and what its type says: `bind` there is the option of that name.

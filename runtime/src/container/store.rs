@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// The state itself.
 const STATE: &str = "state.json";
+/// The compiled seccomp filter beside it.
+pub const FILTER: &str = "seccomp.bpf";
 /// The state while it is being written. Always the same name, so that a killed writer leaves at most one.
 const NEW_STATE: &str = ".state.json.new";
 /// What init waits on until `start`; its presence means `created`.
@@ -291,9 +293,12 @@ impl Directory {
     /// work here. One that is gone already is fine.
     pub fn remove(&self, _held: &Lock) -> Result<(), Error> {
         // Most directories hold nothing else, and need not be read.
-        if unlinkat(&self.fd, STATE, UnlinkatFlags::NoRemoveDir).is_ok() && fs::remove_dir(&self.path).is_ok()
-        {
-            return Ok(());
+        for file in [STATE, FILTER] {
+            if unlinkat(&self.fd, file, UnlinkatFlags::NoRemoveDir).is_ok()
+                && fs::remove_dir(&self.path).is_ok()
+            {
+                return Ok(());
+            }
         }
         match fs::remove_dir_all(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

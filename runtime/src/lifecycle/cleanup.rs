@@ -1,24 +1,25 @@
 //! Undoing a create that failed: nothing of it stays.
 
-use crate::cgroup::Cgroup;
+use crate::cgroup::{self, Cgroup, Paths};
 use crate::container::{Directory, Lock, State, store};
 use crate::hooks;
 use crate::resctrl::Group;
-use oci_spec::runtime::Hook;
+use oci_spec::runtime::{Hook, LinuxResources};
 
 /// What a create has made so far. Dropped before `keep`, it removes all of it, last made first. Its processes have ended
 /// by then: a cgroup goes only when it is empty.
 pub(super) struct Rollback {
     directory: Directory,
     lock: Option<Lock>,
-    cgroup: Option<Cgroup>,
+    cgroup: Cgroup,
     resctrl: Option<Group>,
     poststop: Option<(Vec<Hook>, String)>,
 }
 
 impl Rollback {
-    pub fn new(directory: Directory, lock: Lock) -> Self {
-        Self { directory, lock: Some(lock), cgroup: None, resctrl: None, poststop: None }
+    /// Takes the cgroup as it is to be made.
+    pub fn new(directory: Directory, lock: Lock, cgroup: Cgroup) -> Self {
+        Self { directory, lock: Some(lock), cgroup, resctrl: None, poststop: None }
     }
 
     pub fn directory(&self) -> &Directory {
@@ -30,8 +31,14 @@ impl Rollback {
         self.lock.as_ref().map_or(Ok(()), |lock| self.directory.save(lock, state))
     }
 
-    pub fn cgroup(&mut self, cgroup: Cgroup) -> &mut Cgroup {
-        self.cgroup.insert(cgroup)
+    pub fn cgroup(&self) -> &Cgroup {
+        &self.cgroup
+    }
+
+    /// Makes the cgroup.
+    pub fn create_cgroup(&mut self, needed: &LinuxResources) -> Result<&Paths, cgroup::Error> {
+        self.cgroup.create(needed)?;
+        Ok(self.cgroup.paths())
     }
 
     pub fn resctrl(&mut self, group: Group) -> &Group {
@@ -55,9 +62,7 @@ impl Drop for Rollback {
         if let Some(Err(error)) = self.resctrl.take().map(|group| group.remove()) {
             log::warn!("{error}");
         }
-        if let Some(mut cgroup) = self.cgroup.take() {
-            cgroup.undo_create();
-        }
+        self.cgroup.undo_create();
         if let Err(error) = self.directory.remove(&lock) {
             log::warn!("{error}");
         }

@@ -6,7 +6,7 @@ use super::foreground;
 use super::inspect::hook_state;
 use super::{Error, connect_console, filter_file, listener, pid_file, pidfd_socket, stdio};
 use crate::cgroup::{self, Cgroup, Layout};
-use crate::config;
+use crate::config::{self, mount_options::COPY_SYMLINK};
 use crate::container::state::timestamp;
 use crate::container::{Directory, Id, Identity, State, Status, Store};
 use crate::facts::Facts;
@@ -80,19 +80,17 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     check_rootfs(&spec, &bundle)?;
     let filter = compile_seccomp(&spec)?;
 
-    let (directory, lock) = store.create(&request.id)?;
-    let mut rollback = Rollback::new(directory, lock);
-    let paths = cgroup::locate_here(&facts.cgroup, cgroups_path(&spec), request.id.as_str(), own)?;
     let creation = Creation::new(&spec, &facts)?;
-    let mut state = first_state(&spec, request, &bundle, &creation, &facts, paths)?;
+    let paths = cgroup::locate_here(&facts.cgroup, cgroups_path(&spec), request.id.as_str(), own)?;
+    let mut state = first_state(&spec, request, &bundle, &creation, &facts, paths.clone())?;
+    let (directory, lock) = store.create(&request.id)?;
+    let mut rollback = Rollback::new(directory, lock, Cgroup::new(paths));
     // Before anything else exists: whatever becomes of us, `delete --force` finds it.
     rollback.save(&state)?;
     let notify = NotifySocket::bind(rollback.directory().path())?;
     let console = connect_console(request.console_socket.as_deref())?;
 
-    let cgroup = rollback.cgroup(Cgroup::new(state.cgroup.clone()));
-    cgroup.create(&resources(&spec))?;
-    state.cgroup = cgroup.paths().clone();
+    state.cgroup = rollback.create_cgroup(&resources(&spec))?.clone();
     if let (Some(group), Some(rdt)) = (&state.intel_rdt, intel_rdt(&spec)) {
         rollback.resctrl(group.clone()).create(rdt)?;
     }
@@ -111,15 +109,14 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     if let Some(filter) = &filter {
         filter_file::save(rollback.directory(), filter)?;
     }
-    let cgroup = cgroup_of(&state);
-    let mut stage = spawn(&plan, &cgroup)?;
+    let mut stage = spawn(&plan, rollback.cgroup())?;
     rollback.poststop(state.hooks_poststop.clone(), hook_state(&state, Status::Stopped));
-    let fds = open_fds(&plan, rollback.directory(), &cgroup, console)?;
+    let fds = open_fds(&plan, rollback.directory(), rollback.cgroup(), console)?;
     if creation.is_own(NamespaceType::User) {
         stdio::give_to_mapped_user(&spec);
     }
     let conversation = Conversation { spec: &spec, plan: &plan, request };
-    let outcome = conversation.lead(fds, &mut state, &mut rollback, &mut stage);
+    let outcome = conversation.lead(fds, &mut state, &rollback, &mut stage);
     let master = outcome.map_err(|error| say_more(error, &stage.abandon(), &state))?;
     Ok(Created { stage, rollback, plan, state, master, notify })
 }
@@ -170,10 +167,10 @@ impl Conversation<'_> {
         self,
         fds: Vec<(FdRole, OwnedFd)>,
         state: &mut State,
-        rollback: &mut Rollback,
+        rollback: &Rollback,
         stage: &mut Stage,
     ) -> Result<Option<OwnedFd>, Error> {
-        self.send_plan(&cgroup_of(state), stage)?;
+        self.send_plan(rollback.cgroup(), stage)?;
         // After the plan, which says that they come: they may be more than the socket holds.
         stage.send_fds(&fds)?;
         drop(fds);
@@ -323,7 +320,7 @@ fn cgroup_of(state: &State) -> Cgroup {
 
 fn absolute(bundle: &Path) -> Result<PathBuf, Error> {
     let failed = |reason| Error::File { what: "open bundle", path: bundle.to_owned(), reason };
-    std::path::absolute(bundle).and_then(|path| path.canonicalize()).map_err(failed)
+    crate::sys::real_path(bundle).map_err(|errno| failed(errno.into()))
 }
 
 fn check_console(spec: &Spec, request: &Request) -> Result<(), Error> {
@@ -393,9 +390,19 @@ fn plan_options(
         fifo: true,
         console_socket: false,
         notify_dir: None,
+        links: copied_links(bundle, spec),
         join: join_kind(cgroup, creation, spec),
         cgroup_dirs: cgroup.dirs.clone().into_iter().collect(),
     }
+}
+
+/// The symlinks among the sources of `copy-symlink` mounts, and what they say. What can't be asked now is left to nsexec,
+/// which will say why when it mounts it.
+fn copied_links(bundle: &Path, spec: &Spec) -> BTreeMap<PathBuf, PathBuf> {
+    let mounts = spec.mounts().iter().flatten();
+    let copied = mounts.filter(|mount| config::mount_options::has(mount, COPY_SYMLINK));
+    let sources = copied.filter_map(|mount| mount.source().as_ref()).map(|source| bundle.join(source));
+    sources.filter_map(|source| std::fs::read_link(&source).ok().map(|link| (source, link))).collect()
 }
 
 /// The plan of a bundle, as `create` would make it, with nothing changed.

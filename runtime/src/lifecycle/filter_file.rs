@@ -2,6 +2,7 @@
 
 use super::Error;
 use crate::container::Directory;
+use crate::container::store::FILTER;
 use crate::seccomp::Filter;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
@@ -11,7 +12,6 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 /// Four bytes of flags, one of `listener`, then the program.
-const NAME: &str = "seccomp.bpf";
 const HEADER: usize = 5;
 
 /// Writes the filter of a container that is being made.
@@ -43,10 +43,10 @@ pub(super) fn load(directory: &Directory) -> Result<Option<Filter>, Error> {
 
 fn open(directory: &Directory, flags: OFlag) -> io::Result<File> {
     let mode = Mode::S_IRUSR | Mode::S_IWUSR;
-    Ok(File::from(openat(directory.as_fd(), NAME, flags, mode)?))
+    Ok(File::from(openat(directory.as_fd(), FILTER, flags, mode)?))
 }
 
 fn failed(what: &'static str, directory: &Directory) -> impl Fn(io::Error) -> Error {
-    let path: PathBuf = directory.path().join(NAME);
+    let path: PathBuf = directory.path().join(FILTER);
     move |reason| Error::File { what, path: path.clone(), reason }
 }

@@ -124,6 +124,8 @@ pub struct Options {
     pub console_socket: bool,
     /// The host directory of the notify socket, bound to /run/notify.
     pub notify_dir: Option<PathBuf>,
+    /// What the symlinks that `copy-symlink` mounts have as their sources say, by the sources' paths.
+    pub links: BTreeMap<PathBuf, PathBuf>,
     /// How the cgroup is joined.
     pub join: CgroupJoin,
     /// The container's own cgroup directories, for a cgroup mount without a cgroup namespace.

@@ -40,7 +40,7 @@ impl Builder {
             match entry.fstype {
                 _ if entry.options.remount => self.remount(&entry)?,
                 "cgroup" => self.cgroup_mount(&entry, facts, options, creation)?,
-                "bind" if entry.options.copy_symlink && self.copied_symlink(&entry, &options.bundle)? => {}
+                "bind" if entry.options.copy_symlink && self.copied_symlink(&entry, options)? => {}
                 "bind" if self.needs_tree(&entry, facts, creation) => {
                     let source = options.bundle.join(entry.source()?);
                     self.attach(&entry, spec, source)?;
@@ -98,9 +98,8 @@ impl Builder {
     }
 
     /// Whether the source is a symlink, which is then made again at the target.
-    fn copied_symlink(&mut self, entry: &Entry<'_>, bundle: &Path) -> Result<bool, Error> {
-        // What it can't be asked now, nsexec will say when it mounts it.
-        let Ok(link) = std::fs::read_link(bundle.join(entry.source()?)) else { return Ok(false) };
+    fn copied_symlink(&mut self, entry: &Entry<'_>, options: &Options) -> Result<bool, Error> {
+        let Some(link) = options.links.get(&options.bundle.join(entry.source()?)) else { return Ok(false) };
         let path = c_string(&entry.target, &entry.origin)?;
         let step = StepBuf::Symlink { path, target: c_string(link, &entry.origin)?, exact: true };
         self.push(step, entry.origin.clone());

@@ -5,6 +5,7 @@ use crate::cgroup::Layout;
 use crate::config;
 use crate::facts::Facts;
 use crate::seccomp::{Host, compile as compile_seccomp};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,7 @@ fn options() -> Options {
         fifo: true,
         console_socket: false,
         notify_dir: None,
+        links: BTreeMap::new(),
         join: CgroupJoin::Clone,
         cgroup_dirs: vec![(String::new(), PathBuf::from("/sys/fs/cgroup/golden"))],
     }

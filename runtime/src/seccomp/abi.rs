@@ -12,6 +12,13 @@ pub(super) struct Multiplexers {
     pub(super) ipc: u32,
 }
 
+impl Multiplexers {
+    /// Whether this is the number of one of them.
+    pub(super) fn has(&self, number: u32) -> bool {
+        number == self.socketcall || number == self.ipc
+    }
+}
+
 /// An architecture as a filter sees it.
 #[derive(Clone, Copy)]
 pub(super) struct Abi {

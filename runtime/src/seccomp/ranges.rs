@@ -1,7 +1,7 @@
 //! What a filter decides, per architecture, as ranges of numbers with the same outcome.
 
 use super::Error;
-use super::abi::{Abi, X32_BIT};
+use super::abi::{Abi, Multiplexers, X32_BIT};
 use super::decision::{Case, Conflict, Decision};
 use super::rules::{Compare, Condition, ERRNO, KILL_THREAD, Profile, Rule};
 
@@ -73,27 +73,11 @@ const IPC: [(&str, u64); 12] = [
     ("shmctl", 24),
 ];
 
-/// What a name stands for.
-#[derive(Clone, Copy, Default)]
-struct Numbers {
-    /// The call itself.
-    direct: Option<u32>,
-    /// socketcall(2) or ipc(2), and what its first argument must be.
-    multiplexed: Option<(u32, u64)>,
-}
-
-impl Numbers {
-    fn highest(&self) -> Option<u32> {
-        self.direct.max(self.multiplexed.map(|(number, _)| number))
-    }
-}
-
 /// A rule about a number.
 struct Call<'a> {
-    number: u32,
+    rule: &'a Rule,
     /// Index in [`Profile::names`], for error messages.
     name: usize,
-    rule: &'a Rule,
     /// What the first argument must be, if the number is that of socketcall(2) or ipc(2).
     which: Option<u64>,
 }
@@ -103,14 +87,18 @@ pub(super) fn ranges(profile: &Profile<'_>, section: &Section) -> Result<Vec<Ran
     let mut background = Background::new(profile, section);
     let mut outcomes = Vec::with_capacity(profile.name_count() * section.abis.len());
     for abi in &section.abis {
-        let numbers = numbers(profile, abi);
-        let calls = calls(profile, &numbers);
-        for about_one in calls.chunk_by(|a, b| a.number == b.number) {
-            if let Some(outcome) = outcome(profile, abi, about_one)? {
-                outcomes.push(outcome);
+        let mut highest = None;
+        for (number, name) in numbers(profile, abi) {
+            highest = highest.max(Some(number));
+            if !abi.multiplexers.is_some_and(|multiplexers| multiplexers.has(number)) {
+                let calls = profile.rules_of(name).map(|rule| Call { rule, name, which: None });
+                outcomes.extend(outcome(profile, abi, number, calls)?);
             }
         }
-        let highest = numbers.iter().filter_map(Numbers::highest).max();
+        for (number, calls) in multiplexed(profile, abi) {
+            highest = highest.max(Some(number));
+            outcomes.extend(outcome(profile, abi, number, calls)?);
+        }
         if profile.unknown_is_enosys
             && let Some(highest) = highest
         {
@@ -121,32 +109,26 @@ pub(super) fn ranges(profile: &Profile<'_>, section: &Section) -> Result<Vec<Ran
     Ok(merge(&background, outcomes))
 }
 
-/// The rules by number, those about one number in the profile's order.
-fn calls<'a>(profile: &'a Profile<'_>, numbers: &[Numbers]) -> Vec<Call<'a>> {
-    let mut calls = Vec::with_capacity(numbers.len());
-    for rule in &profile.rules {
-        for &name in &rule.names {
-            let stands_for = numbers.get(name).copied().unwrap_or_default();
-            if let Some((number, which)) = stands_for.multiplexed {
-                calls.push(Call { number, name, rule, which: Some(which) });
-            }
-            if let Some(number) = stands_for.direct {
-                calls.push(Call { number, name, rule, which: None });
-            }
-        }
-    }
-    calls.sort_by_key(|call| call.number);
-    calls
+/// The numbers of an ABI's calls that the profile names, with the indices of these names.
+fn numbers(profile: &Profile<'_>, abi: &Abi) -> Vec<(u32, usize)> {
+    let mut numbers = Vec::with_capacity(profile.name_count());
+    abi.each_call(&mut |name, number| numbers.extend(profile.name(name).map(|name| (number, name))));
+    numbers
 }
 
 /// What the rules about one number come to.
-fn outcome(profile: &Profile<'_>, abi: &Abi, calls: &[Call<'_>]) -> Result<Option<Range>, Error> {
+fn outcome<'a>(
+    profile: &Profile<'_>,
+    abi: &Abi,
+    number: u32,
+    calls: impl IntoIterator<Item = Call<'a>>,
+) -> Result<Option<Range>, Error> {
     let mut decision: Option<Decision> = None;
-    for &Call { name, rule, which, .. } in calls {
+    for Call { name, rule, which } in calls {
         let case = match which {
             None => Case::new(&rule.conditions, rule.action, rule.entry, abi.wide),
             Some(which) => {
-                Case::new(&multiplexed(&rule.conditions, which), rule.action, rule.entry, abi.wide)
+                Case::new(&conditions_behind(&rule.conditions, which), rule.action, rule.entry, abi.wide)
             }
         };
         match &mut decision {
@@ -158,8 +140,7 @@ fn outcome(profile: &Profile<'_>, abi: &Abi, calls: &[Call<'_>]) -> Result<Optio
             })?,
         }
     }
-    let first = calls.first().map(|call| call.number);
-    Ok(first.zip(decision).map(|(first, decision)| {
+    Ok(decision.map(|decision| {
         let outcome = match decision {
             Decision::Always(action) => Outcome::Return(action),
             Decision::First(cases) => Outcome::Arguments {
@@ -167,32 +148,32 @@ fn outcome(profile: &Profile<'_>, abi: &Abi, calls: &[Call<'_>]) -> Result<Optio
                 cases: cases.into_iter().map(|case| (case.conditions, case.action)).collect(),
             },
         };
-        Range { first, outcome }
+        Range { first: number, outcome }
     }))
 }
 
-/// What the profile's names stand for in this ABI.
-fn numbers(profile: &Profile<'_>, abi: &Abi) -> Vec<Numbers> {
-    let mut numbers = vec![Numbers::default(); profile.name_count()];
-    let mut entry = |name: &[u8], set: &dyn Fn(&mut Numbers)| {
-        profile.name(name).and_then(|index| numbers.get_mut(index)).map(set)
+/// The rules about socketcall(2) and ipc(2), by their numbers: those that name them, and those that name what they stand
+/// for, all in the profile's order. Without a number of which the profile says nothing.
+fn multiplexed<'a>(profile: &'a Profile<'_>, abi: &Abi) -> Vec<(u32, Vec<Call<'a>>)> {
+    let Some(Multiplexers { socketcall, ipc }) = abi.multiplexers else { return Vec::new() };
+    let about = |number, itself: &str, others: &[(&str, u64)]| {
+        let others = others.iter().map(|(name, which)| (*name, Some(*which)));
+        let names = [(itself, None)].into_iter().chain(others);
+        let known = names.filter_map(|(name, which)| Some((profile.name(name.as_bytes())?, which)));
+        let known: Vec<(usize, Option<u64>)> = known.collect();
+        let calls = known
+            .iter()
+            .flat_map(|&(name, which)| profile.rules_of(name).map(move |rule| Call { rule, name, which }));
+        let mut calls: Vec<Call<'_>> = calls.collect();
+        calls.sort_by_key(|call| call.rule.entry);
+        (!known.is_empty()).then_some((number, calls))
     };
-    abi.each_call(&mut |name, number| {
-        entry(name, &|numbers| numbers.direct = Some(number));
-    });
-    if let Some(multiplexers) = abi.multiplexers {
-        let socket = SOCKETCALL.iter().map(|call| (multiplexers.socketcall, call));
-        let ipc = IPC.iter().map(|call| (multiplexers.ipc, call));
-        for (number, (name, which)) in socket.chain(ipc) {
-            entry(name.as_bytes(), &|numbers| numbers.multiplexed = Some((number, *which)));
-        }
-    }
-    numbers
+    [about(socketcall, "socketcall", &SOCKETCALL), about(ipc, "ipc", &IPC)].into_iter().flatten().collect()
 }
 
 /// The conditions on a call that comes through socketcall(2) or ipc(2). Its arguments are behind a pointer there, where
 /// no filter sees them: like libseccomp, the first condition gives way to the check of which call it is.
-fn multiplexed(conditions: &[Condition], which: u64) -> Vec<Condition> {
+fn conditions_behind(conditions: &[Condition], which: u64) -> Vec<Condition> {
     let call = Condition { arg: 0, compare: Compare::Equal, holds: true, mask: u64::MAX, value: which };
     [call].into_iter().chain(conditions.iter().filter(|condition| condition.arg != 0).copied()).collect()
 }

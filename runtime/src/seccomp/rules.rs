@@ -1,9 +1,7 @@
 //! The profile, checked: what each entry says, before it is known which numbers its names have.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompOperator};
+use rustc_hash::FxHashMap;
 
 use super::Error;
 
@@ -57,28 +55,6 @@ pub(super) struct Rule {
     pub(super) conditions: Vec<Condition>,
 }
 
-/// FNV-1a: every name of every architecture is looked up, and names are short. That who writes the profile could make it
-/// slow to compile is no attack: they can write a long one.
-pub(super) struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
 /// A checked profile.
 pub(super) struct Profile<'a> {
     /// `SECCOMP_RET_*`.
@@ -89,7 +65,49 @@ pub(super) struct Profile<'a> {
     pub(super) listener: bool,
     /// The rules that say something else than the default, in the profile's order.
     pub(super) rules: Vec<Rule>,
-    names: HashMap<&'a [u8], usize, BuildHasherDefault<Fnv>>,
+    /// Every name of every architecture is looked up here, hence the hash, which is quick and no more. That who writes the
+    /// profile could make it slow to compile is no attack: they can write a long one.
+    names: FxHashMap<&'a [u8], usize>,
+    mentions: Mentions,
+}
+
+/// Which rules speak of a name.
+#[derive(Default)]
+struct Mentions {
+    /// Indices in [`Profile::rules`], by name, then in the profile's order.
+    rules: Vec<usize>,
+    /// Where those of a name begin; one more at the end.
+    begins: Vec<usize>,
+}
+
+impl Mentions {
+    /// Counts, then puts each at its place.
+    fn new(rules: &[Rule], names: usize) -> Self {
+        let mentioned = || {
+            rules.iter().enumerate().flat_map(|(rule, said)| said.names.iter().map(move |name| (*name, rule)))
+        };
+        let mut begins = vec![0; names + 1];
+        for (name, _) in mentioned() {
+            begins[name + 1] += 1;
+        }
+        for name in 0..names {
+            begins[name + 1] += begins[name];
+        }
+        let mut next = begins.clone();
+        let mut in_order = vec![0; begins[names]];
+        for (name, rule) in mentioned() {
+            in_order[next[name]] = rule;
+            next[name] += 1;
+        }
+        Self { rules: in_order, begins }
+    }
+
+    fn of(&self, name: usize) -> &[usize] {
+        match self.begins.get(name..name + 2) {
+            Some(&[begin, end]) => self.rules.get(begin..end).unwrap_or_default(),
+            _ => &[],
+        }
+    }
 }
 
 impl<'a> Profile<'a> {
@@ -111,11 +129,15 @@ impl<'a> Profile<'a> {
             ),
             listener: false,
             rules: Vec::new(),
-            names: HashMap::default(),
+            names: FxHashMap::default(),
+            mentions: Mentions::default(),
         };
+        let names = seccomp.syscalls().iter().flatten().map(|syscall| syscall.names().len());
+        profile.names.reserve(names.sum());
         for (entry, syscall) in seccomp.syscalls().iter().flatten().enumerate() {
             profile.add(entry, syscall)?;
         }
+        profile.mentions = Mentions::new(&profile.rules, profile.names.len());
         Ok(profile)
     }
 
@@ -166,6 +188,11 @@ impl<'a> Profile<'a> {
     /// The index of a name that the profile has.
     pub(super) fn name(&self, name: &[u8]) -> Option<usize> {
         self.names.get(name).copied()
+    }
+
+    /// The rules about a name, in the profile's order.
+    pub(super) fn rules_of(&self, name: usize) -> impl Iterator<Item = &Rule> {
+        self.mentions.of(name).iter().filter_map(|&rule| self.rules.get(rule))
     }
 
     /// How many names there are.
