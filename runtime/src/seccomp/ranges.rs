@@ -85,44 +85,64 @@ struct Call<'a> {
 /// The ranges of all numbers, from 0 to `u32::MAX`, for one section.
 pub(super) fn ranges(profile: &Profile<'_>, section: &Section) -> Result<Vec<Range>, Error> {
     let mut background = Background::new(profile, section);
-    let mut outcomes = Vec::with_capacity(profile.name_count() * section.abis.len());
-    for abi in &section.abis {
-        let mut highest = None;
-        for (number, name) in numbers(profile, abi) {
-            highest = highest.max(Some(number));
-            if !abi.multiplexers.is_some_and(|multiplexers| multiplexers.has(number)) {
-                let calls = profile.rules_of(name).map(|rule| Call { rule, name, which: None });
-                outcomes.extend(outcome(profile, abi, number, calls)?);
-            }
-        }
-        for (number, calls) in multiplexed(profile, abi) {
-            highest = highest.max(Some(number));
-            outcomes.extend(outcome(profile, abi, number, calls)?);
-        }
-        if profile.unknown_is_enosys
-            && let Some(highest) = highest
-        {
+    let mut named: Vec<(&Abi, Vec<Named>)> =
+        section.abis.iter().map(|abi| (abi, named(profile, abi))).collect();
+    if profile.unknown_is_enosys {
+        for (abi, highest) in named.iter().filter_map(|(abi, named)| Some((abi, named.last()?.number))) {
             background.newest(abi, highest);
         }
     }
-    outcomes.sort_unstable_by_key(|range| range.first);
-    Ok(merge(&background, outcomes))
+    named.sort_by_key(|(_, named)| named.first().map(|first| first.number));
+    let mut merged = Merged::over(&background);
+    for (abi, named) in &named {
+        for &Named { number, name } in named {
+            let outcome = match name {
+                Some(name) => {
+                    let name = name as usize;
+                    outcome(profile, abi, profile.rules_of(name).map(|rule| Call { rule, name, which: None }))
+                }
+                None => outcome(profile, abi, multiplexed(profile, abi, number)),
+            };
+            if let Some(outcome) = outcome? {
+                merged.push(number, outcome);
+            }
+        }
+    }
+    Ok(merged.finish())
 }
 
-/// The numbers of an ABI's calls that the profile names, with the indices of these names.
-fn numbers(profile: &Profile<'_>, abi: &Abi) -> Vec<(u32, usize)> {
-    let mut numbers = Vec::with_capacity(profile.name_count());
-    abi.each_call(&mut |name, number| numbers.extend(profile.name(name).map(|name| (number, name))));
-    numbers
+/// A number that the profile speaks of.
+struct Named {
+    number: u32,
+    /// The call's own, as its index in [`Profile::names`]; none for socketcall(2) and ipc(2), which have many.
+    name: Option<u32>,
+}
+
+/// The numbers of an ABI that the profile speaks of, in order.
+fn named(profile: &Profile<'_>, abi: &Abi) -> Vec<Named> {
+    let mut named = Vec::with_capacity(profile.name_count());
+    abi.each_call(&mut |name, number| {
+        let is_multiplexer = abi.multiplexers.is_some_and(|multiplexers| multiplexers.has(number));
+        if let Some(name) = profile.name(name).filter(|_| !is_multiplexer) {
+            named.push(Named { number, name: u32::try_from(name).ok() });
+        }
+    });
+    let multiplexers = abi.multiplexers.map(|Multiplexers { socketcall, ipc }| [socketcall, ipc]);
+    for number in multiplexers.into_iter().flatten() {
+        if !meanings(profile, abi, number).is_empty() {
+            named.push(Named { number, name: None });
+        }
+    }
+    named.sort_by_key(|named| named.number);
+    named
 }
 
 /// What the rules about one number come to.
 fn outcome<'a>(
     profile: &Profile<'_>,
     abi: &Abi,
-    number: u32,
     calls: impl IntoIterator<Item = Call<'a>>,
-) -> Result<Option<Range>, Error> {
+) -> Result<Option<Outcome>, Error> {
     let mut decision: Option<Decision> = None;
     for Call { name, rule, which } in calls {
         let case = match which {
@@ -140,35 +160,33 @@ fn outcome<'a>(
             })?,
         }
     }
-    Ok(decision.map(|decision| {
-        let outcome = match decision {
-            Decision::Always(action) => Outcome::Return(action),
-            Decision::First(cases) => Outcome::Arguments {
-                wide: abi.wide,
-                cases: cases.into_iter().map(|case| (case.conditions, case.action)).collect(),
-            },
-        };
-        Range { first: number, outcome }
+    Ok(decision.map(|decision| match decision {
+        Decision::Always(action) => Outcome::Return(action),
+        Decision::First(cases) => Outcome::Arguments {
+            wide: abi.wide,
+            cases: cases.into_iter().map(|case| (case.conditions, case.action)).collect(),
+        },
     }))
 }
 
-/// The rules about socketcall(2) and ipc(2), by their numbers: those that name them, and those that name what they stand
-/// for, all in the profile's order. Without a number of which the profile says nothing.
-fn multiplexed<'a>(profile: &'a Profile<'_>, abi: &Abi) -> Vec<(u32, Vec<Call<'a>>)> {
-    let Some(Multiplexers { socketcall, ipc }) = abi.multiplexers else { return Vec::new() };
-    let about = |number, itself: &str, others: &[(&str, u64)]| {
-        let others = others.iter().map(|(name, which)| (*name, Some(*which)));
-        let names = [(itself, None)].into_iter().chain(others);
-        let known = names.filter_map(|(name, which)| Some((profile.name(name.as_bytes())?, which)));
-        let known: Vec<(usize, Option<u64>)> = known.collect();
-        let calls = known
-            .iter()
-            .flat_map(|&(name, which)| profile.rules_of(name).map(move |rule| Call { rule, name, which }));
-        let mut calls: Vec<Call<'_>> = calls.collect();
-        calls.sort_by_key(|call| call.rule.entry);
-        (!known.is_empty()).then_some((number, calls))
-    };
-    [about(socketcall, "socketcall", &SOCKETCALL), about(ipc, "ipc", &IPC)].into_iter().flatten().collect()
+/// The names of the profile that stand for socketcall(2) or ipc(2), as indices, and what the first argument must be.
+fn meanings(profile: &Profile<'_>, abi: &Abi, number: u32) -> Vec<(usize, Option<u64>)> {
+    let is_ipc = abi.multiplexers.is_some_and(|multiplexers| multiplexers.ipc == number);
+    let (itself, others): (_, &[(&str, u64)]) =
+        if is_ipc { ("ipc", &IPC) } else { ("socketcall", &SOCKETCALL) };
+    let others = others.iter().map(|(name, which)| (*name, Some(*which)));
+    let names = [(itself, None)].into_iter().chain(others);
+    names.filter_map(|(name, which)| Some((profile.name(name.as_bytes())?, which))).collect()
+}
+
+/// The rules about socketcall(2) or ipc(2), in the profile's order.
+fn multiplexed<'a>(profile: &'a Profile<'_>, abi: &Abi, number: u32) -> Vec<Call<'a>> {
+    let calls = meanings(profile, abi, number)
+        .into_iter()
+        .flat_map(|(name, which)| profile.rules_of(name).map(move |rule| Call { rule, name, which }));
+    let mut calls: Vec<Call<'_>> = calls.collect();
+    calls.sort_by_key(|call| call.rule.entry);
+    calls
 }
 
 /// The conditions on a call that comes through socketcall(2) or ipc(2). Its arguments are behind a pointer there, where
@@ -241,34 +259,48 @@ impl Background {
     }
 }
 
-/// Lays the calls, which are single numbers in order, over the background, and joins neighbours that have the same
-/// outcome.
-fn merge(background: &Background, calls: Vec<Range>) -> Vec<Range> {
-    let steps = background.steps();
-    let mut ranges: Vec<Range> = Vec::with_capacity(calls.len() + steps.len());
-    let mut push = |range: Range| {
-        if ranges.last().is_none_or(|last| last.outcome != range.outcome) {
-            ranges.push(range);
-        }
-    };
-    let fill = |first: u32, end: Option<u32>, push: &mut dyn FnMut(Range)| {
+/// The calls, which are single numbers in order, laid over the background; neighbours that have the same outcome are one
+/// range.
+struct Merged<'a> {
+    background: &'a Background,
+    steps: Vec<u32>,
+    ranges: Vec<Range>,
+    /// The first number that has no outcome yet; none after the last one.
+    next: Option<u32>,
+}
+
+impl<'a> Merged<'a> {
+    fn over(background: &'a Background) -> Self {
+        Self { background, steps: background.steps(), ranges: Vec::new(), next: Some(0) }
+    }
+
+    /// The next number with an outcome of its own.
+    fn push(&mut self, number: u32, outcome: Outcome) {
+        self.fill(Some(number));
+        self.next = number.checked_add(1);
+        self.add(number, outcome);
+    }
+
+    fn finish(mut self) -> Vec<Range> {
+        self.fill(None);
+        self.ranges
+    }
+
+    /// The background from the next number up to `end`.
+    fn fill(&mut self, end: Option<u32>) {
         let before_end = |number: u32| end.is_none_or(|end| number < end);
-        let inside = steps.iter().copied().filter(|step| *step > first && before_end(*step));
-        for first in [first].into_iter().filter(|first| before_end(*first)).chain(inside) {
-            push(Range { first, outcome: Outcome::Return(background.action(first)) });
+        let Some(next) = self.next.filter(|next| before_end(*next)) else { return };
+        self.add(next, Outcome::Return(self.background.action(next)));
+        for at in 0..self.steps.len() {
+            if let Some(&step) = self.steps.get(at).filter(|step| **step > next && before_end(**step)) {
+                self.add(step, Outcome::Return(self.background.action(step)));
+            }
         }
-    };
-    // The first number that has no outcome yet.
-    let mut next = Some(0);
-    for call in calls {
-        if let Some(next) = next.filter(|next| *next < call.first) {
-            fill(next, Some(call.first), &mut push);
+    }
+
+    fn add(&mut self, first: u32, outcome: Outcome) {
+        if self.ranges.last().is_none_or(|last| last.outcome != outcome) {
+            self.ranges.push(Range { first, outcome });
         }
-        next = call.first.checked_add(1);
-        push(call);
     }
-    if let Some(next) = next {
-        fill(next, None, &mut push);
-    }
-    ranges
 }
