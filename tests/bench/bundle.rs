@@ -14,8 +14,9 @@ const DEFAULT: &str = include_str!("../fixtures/bench/default-config.json");
 /// What Docker 20.10 gives its runtime for `docker run --network none IMAGE /bin/true`, the daemon's hook left out.
 const DOCKER: &str = include_str!("../fixtures/bench/docker-config.json");
 
-/// The configs, by the names of their bundles: `runc spec`'s with `/bin/true`, the same waiting for ever, Docker's.
-pub const CONFIGS: [&str; 3] = ["default", "waiting", "docker"];
+/// The configs, by the names of their bundles: `runc spec`'s with `/bin/true`, the same waiting for ever, Docker's, the
+/// same without its seccomp profile.
+pub const CONFIGS: [&str; 4] = ["default", "waiting", "docker", "docker-unconfined"];
 
 /// Makes the root filesystem: `/bin/true` is the empty static program, and the mount points exist as in any image.
 pub fn make_rootfs(rootfs: &Path, empty: &Path) -> io::Result<()> {
@@ -35,7 +36,11 @@ pub fn make_bundles(bundles: &Path, contestant: &str, rootfs: &Path, pure_v2: bo
     for name in CONFIGS {
         let dir = bundles.join(name);
         fs::create_dir_all(&dir)?;
-        let mut config: Value = serde_json::from_str(if name == "docker" { DOCKER } else { DEFAULT })?;
+        let mut config: Value =
+            serde_json::from_str(if name.starts_with("docker") { DOCKER } else { DEFAULT })?;
+        if let (true, Some(linux)) = (name == "docker-unconfined", config["linux"].as_object_mut()) {
+            linux.remove("seccomp");
+        }
         config["root"]["path"] = json!(rootfs);
         config["linux"]["cgroupsPath"] = json!(format!("/{PREFIX}{contestant}-{name}"));
         config["process"]["args"] =

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::contestant::Contestant;
-use crate::measure::Measure;
+use crate::measure::{DOCKER, Measure, UNCONFINED};
 use crate::stats::Summary;
 
 /// All measures on one cgroup layout.
@@ -19,6 +19,9 @@ pub struct View {
 /// The bars of the project's first issue: measure, against whom, at most.
 const BARS: [(&str, &str, f64); 3] =
     [("run /bin/true", "crun", 0.5), ("run /bin/true", "floor", 1.6), ("exec /bin/true", "crun", 0.5)];
+
+/// What Docker's seccomp profile may add to a start, in milliseconds.
+const PROFILE_BAR: f64 = 0.3;
 
 /// Whom skeg's median is divided by, in the order of the columns.
 const AGAINST: [&str; 4] = ["crun", "runc", "floor", "empty"];
@@ -118,8 +121,30 @@ fn bars(views: &[View]) -> String {
                 let _ = writeln!(text, "{}: {name} vs {other}: {ratio:.2}, bar {bar}: {verdict}", view.name);
             }
         }
+        let added: Vec<(&str, f64)> = profile_adds(view);
+        if let Some((_, skeg)) = added.iter().find(|(name, _)| *name == "skeg") {
+            let all: Vec<String> = added.iter().map(|(name, ms)| format!("{name} {ms:.2}")).collect();
+            let verdict = if *skeg <= PROFILE_BAR { "met" } else { "missed" };
+            let all = all.join(", ");
+            let _ = writeln!(
+                text,
+                "{}: Docker's profile adds ms: {all}; bar {PROFILE_BAR}: {verdict}",
+                view.name
+            );
+        }
     }
     if text.is_empty() { text } else { format!("\nBars\n{text}") }
+}
+
+/// By contestant, in milliseconds.
+fn profile_adds(view: &View) -> Vec<(&'static str, f64)> {
+    let measure = |name| view.measures.iter().find(|measure| measure.name == name);
+    let (Some(with), Some(without)) = (measure(DOCKER), measure(UNCONFINED)) else { return Vec::new() };
+    let medians = with.results.iter().filter_map(|(name, with)| {
+        let without = without.of(name)?.median_us?;
+        Some((*name, (with.median_us? - without) / 1e3))
+    });
+    medians.collect()
 }
 
 /// Everything measured; times in microseconds.
