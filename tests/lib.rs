@@ -11,6 +11,8 @@ pub mod config;
 pub mod host;
 #[path = "harness/leftovers.rs"]
 pub mod leftovers;
+#[path = "harness/peers.rs"]
+pub mod peers;
 #[path = "harness/process.rs"]
 pub mod process;
 #[path = "harness/pty.rs"]

@@ -50,9 +50,11 @@ pub fn set_affinity(mask: &[u8]) -> Result<(), Errno> {
     Errno::result(result).map(drop)
 }
 
-/// Whether seccomp(2) knows a flag of a filter: it looks at the flags before it looks for the filter.
+/// Whether seccomp(2) knows a flag of a filter: it looks at the flags before it looks for the filter. With a listener,
+/// without which it refuses SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV.
 pub fn seccomp_flag_is_known(flag: u32) -> bool {
     const SECCOMP_SET_MODE_FILTER: libc::c_uint = 1;
+    let flag = flag | crate::seccomp::FLAG_NEW_LISTENER;
     let none = std::ptr::null::<libc::c_void>();
     // SAFETY: without a filter nothing is loaded.
     let result = unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag, none) };

@@ -27,15 +27,30 @@ pub fn runtime() -> &'static Path {
 
 /// Who wrote the runtime under test, by its `--version`.
 pub fn maker() -> Maker {
-    static MAKER: OnceLock<Maker> = OnceLock::new();
-    *MAKER.get_or_init(|| {
+    match first_line().split(' ').next() {
+        Some("skeg") => Maker::Skeg,
+        Some("runc") => Maker::Runc,
+        _ => Maker::Other,
+    }
+}
+
+/// The version of the runtime under test: the numbers of `runc version 1.1.5+ds1`.
+pub fn version() -> Vec<u32> {
+    numbers(first_line().rsplit(' ').next().unwrap_or_default())
+}
+
+/// The numbers of a version, up to the first part that is none.
+pub(crate) fn numbers(version: &str) -> Vec<u32> {
+    version.split(['.', '+', '-']).map_while(|part| part.parse().ok()).collect()
+}
+
+/// The first line of the runtime's `--version`.
+fn first_line() -> &'static str {
+    static LINE: OnceLock<String> = OnceLock::new();
+    LINE.get_or_init(|| {
         let output = Command::new(runtime()).arg("--version").output();
         let output = output.unwrap_or_else(|error| panic!("{}: {error}", runtime().display()));
-        match String::from_utf8_lossy(&output.stdout).split(' ').next() {
-            Some("skeg") => Maker::Skeg,
-            Some("runc") => Maker::Runc,
-            _ => Maker::Other,
-        }
+        String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned()
     })
 }
 
@@ -105,9 +120,14 @@ macro_rules! only_skeg {
     };
 }
 
-/// Skips the test where runc is known to do otherwise, with the reason.
+/// Skips the test where runc is known to do otherwise: peers.txt has the reason.
 #[macro_export]
 macro_rules! not_runc {
+    () => {
+        if let Some(limit) = $crate::peers::limit(std::thread::current().name().unwrap_or("?")) {
+            $crate::skip!("{limit}");
+        }
+    };
     ($reason:literal) => {
         if $crate::host::maker() == $crate::host::Maker::Runc {
             $crate::skip!("runc: {}", $reason);

@@ -17,6 +17,17 @@ pub struct Libseccomp {
     output: BufReader<ChildStdout>,
 }
 
+/// Why there is no filter of libseccomp's.
+#[derive(Debug)]
+pub enum Refusal {
+    /// EEXIST: two rules can't be merged.
+    Exists,
+    /// Its time was up.
+    Endless,
+    /// Something else.
+    Errno(i32),
+}
+
 /// Names that also come through socketcall(2), with the number that they have there.
 const SOCKETCALL: [(&str, u64); 20] = [
     ("socket", 1),
@@ -64,6 +75,9 @@ pub fn multiplexed(arch: Arch, name: &str) -> Option<(u32, u64)> {
         | Arch::ScmpArchPpc
         | Arch::ScmpArchPpc64
         | Arch::ScmpArchPpc64le
+        | Arch::ScmpArchM68k
+        | Arch::ScmpArchSh
+        | Arch::ScmpArchSheb
         | Arch::ScmpArchS390
         | Arch::ScmpArchS390x => 0,
         _ => return None,
@@ -139,6 +153,12 @@ impl Libseccomp {
         names.iter().map(|_| answer(self)).collect()
     }
 
+    /// Whether libseccomp knows an architecture.
+    pub fn knows(&mut self, arch: Arch) -> bool {
+        self.input.write_all(format!("has {:x}\n", arch as u32).as_bytes()).unwrap();
+        self.line() == "has 1"
+    }
+
     /// The names that libseccomp knows for an architecture.
     pub fn calls(&mut self, arch: Arch) -> Vec<String> {
         let mut commands = String::new();
@@ -148,8 +168,8 @@ impl Libseccomp {
         std::iter::from_fn(|| Some(self.line()).filter(|line| line != ".")).collect()
     }
 
-    /// Drives libseccomp as runc does. An error is the errno of the first rule that it refuses.
-    pub fn compile(&mut self, profile: &LinuxSeccomp, archs: &[Arch]) -> Result<Vec<u8>, i32> {
+    /// Drives libseccomp as runc does. An error is why it refuses a rule.
+    pub fn compile(&mut self, profile: &LinuxSeccomp, archs: &[Arch]) -> Result<Vec<u8>, Refusal> {
         let default = profile.default_action().as_u32(profile.default_errno_ret());
         let mut commands = String::new();
         Self::new_filter(&mut commands, default, archs);
@@ -180,7 +200,7 @@ impl Libseccomp {
         if length.is_empty() {
             // Its time was up.
             *self = Self::spawn(self.program.clone());
-            return Err(0);
+            return Err(Refusal::Endless);
         }
         let length: usize = length.strip_prefix("program ").unwrap().parse().unwrap();
         let mut program = vec![0; length];
@@ -188,7 +208,8 @@ impl Libseccomp {
         for answer in answers {
             match answer.strip_prefix("rule ").unwrap() {
                 "0" | "unknown" => {}
-                refused => return Err(refused.parse().unwrap()),
+                "-17" => return Err(Refusal::Exists),
+                refused => return Err(Refusal::Errno(refused.parse().unwrap())),
             }
         }
         Ok(program)

@@ -2,6 +2,7 @@
  * libseccomp, asked by seccomp_oracle.rs. One command a line on stdin:
  *
  *   names               for each following word up to ".": its number for each architecture of the filter, a line each
+ *   has TOKEN           whether it knows SCMP_ARCH_*: "has 1" or "has 0"
  *   calls               the names that the filter's first architecture has, a line each, then "."
  *   filter ACTION       a new filter without architectures
  *   arch TOKEN          SCMP_ARCH_*
@@ -154,6 +155,7 @@ int main(void)
 
 	while (scanf("%15s", command) == 1) {
 		unsigned int level;
+		uint32_t token;
 
 		if (!strcmp(command, "filter"))
 			new_filter();
@@ -167,6 +169,8 @@ int main(void)
 			names();
 		else if (!strcmp(command, "calls"))
 			calls();
+		else if (!strcmp(command, "has") && scanf("%" SCNx32, &token) == 1)
+			printf("has %d\n", seccomp_syscall_resolve_name_arch(token, "read") != __NR_SCMP_ERROR);
 		else if (!strcmp(command, "export"))
 			export();
 		else

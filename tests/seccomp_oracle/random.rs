@@ -9,6 +9,7 @@ use skeg::seccomp;
 /// SplitMix64.
 pub struct Random(u64);
 
+/// All but `SCMP_ACT_NOTIFY`, which can't be the default.
 const ACTIONS: [LinuxSeccompAction; 8] = [
     LinuxSeccompAction::ScmpActAllow,
     LinuxSeccompAction::ScmpActErrno,
@@ -52,7 +53,11 @@ impl Random {
     }
 
     fn action(&mut self, call: &mut LinuxSyscall) {
-        call.set_action(*self.pick(&ACTIONS));
+        let notifies = self.below(ACTIONS.len() + 1) == 0;
+        // Not for what hands the listener over.
+        let may_notify = !call.names().iter().any(|name| ["write", "sendmsg"].contains(&name.as_str()));
+        let action = *self.pick(&ACTIONS);
+        call.set_action(if notifies && may_notify { LinuxSeccompAction::ScmpActNotify } else { action });
         if self.below(2) == 0 {
             call.set_errno_ret(Some(self.below(100) as u32));
         }

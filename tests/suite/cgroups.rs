@@ -107,7 +107,7 @@ fn process_beyond_the_memory_limit_is_killed() {
 #[test]
 fn tiny_memory_limit_is_enough_to_start() {
     need_root!();
-    not_runc!("it charges its own memory to the container");
+    not_runc!();
     let container =
         Bundle::probe(&["say", "hello"]).set("/linux/resources/memory", json!({"limit": 1_048_576}));
     assert_eq!(container.run().ok().stdout, "hello\n");
@@ -353,7 +353,7 @@ fn exec_is_in_the_cgroup_of_the_container() {
 #[test]
 fn cgroup_in_use_by_others_is_refused() {
     need_root!();
-    not_runc!("1.1.5 only warns");
+    not_runc!();
     let container = Bundle::pausing();
     let path = format!("/{}-shared", container.id);
     let _container = container.set("/linux/cgroupsPath", path.as_str()).running();

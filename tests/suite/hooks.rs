@@ -36,7 +36,7 @@ fn state_of(container: &Bundle, kind: &str) -> Value {
 #[test]
 fn hooks_run_in_the_order_of_the_specification() {
     need_root!();
-    not_runc!("1.1.5 runs the poststart hooks at create");
+    not_runc!();
     let container = with_all_hooks().args(&["/probe", "append", "/journal/log", "program"]);
     container.create().ok();
     assert_eq!(journal(&container), ["prestart", "createRuntime", "createContainer"]);
@@ -77,7 +77,7 @@ fn hooks_get_the_state_on_stdin() {
 #[test]
 fn status_in_the_hooks_is_that_of_the_moment() {
     need_root!();
-    not_runc!("1.1.5 runs the poststart hooks at create");
+    not_runc!();
     let container = with_all_hooks().args(&["/probe", "exit", "0"]);
     container.run().ok();
     let status = |kind| state_of(&container, kind)["status"].as_str().unwrap().to_owned();
@@ -228,7 +228,7 @@ fn failing_start_container_hook_ends_the_start() {
 #[test]
 fn failing_start_container_hook_fails_the_command_start() {
     need_root!();
-    not_runc!("1.1.5 does not wait for the exec");
+    not_runc!();
     let hook = json!({"path": "/probe", "args": ["probe", "exit", "3"]});
     let container = Bundle::probe(&["write", "/tmp/ran", ""]).hook_with("startContainer", hook);
     let stopped = container.file("stopped");
@@ -249,7 +249,7 @@ fn failing_start_container_hook_fails_the_command_start() {
 #[test]
 fn poststart_hooks_wait_for_the_exec() {
     need_root!();
-    not_runc!("1.1.5 does not wait for the exec");
+    not_runc!();
     let container = Bundle::new().args(&["/probe", "pause"]);
     let shared = container.file("shared");
     fs::create_dir(&shared).unwrap();
@@ -296,7 +296,6 @@ fn failing_poststop_hook_does_not_keep_the_container() {
 #[test]
 fn poststop_hooks_of_a_create_that_fails_run() {
     need_root!();
-    not_runc!("1.1.5 runs none");
     for (kind, script) in [("createContainer", "exit 3"), ("poststart", "true")] {
         let container = Bundle::new();
         let ran = container.file("ran");
@@ -345,7 +344,7 @@ fn missing_hook_program_ends_the_creation() {
 #[test]
 fn relative_hook_path_is_refused() {
     need_root!();
-    not_runc!("1.1.5 searches it in PATH");
+    not_runc!();
     let container = Bundle::new().hook_with("createRuntime", json!({"path": "true"}));
     container.run().fails_with("hooks.createRuntime[0].path");
 }

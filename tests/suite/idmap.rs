@@ -36,7 +36,7 @@ fn owner(seen: &Value) -> (u64, u64) {
 #[test]
 fn ids_of_a_mount_are_mapped() {
     need_root!();
-    not_runc!("1.1.5 has id mappings only beside a user namespace");
+    not_runc!();
     let uids = json!([{"containerID": 1000, "hostID": 5000, "size": 1}]);
     let gids = json!([{"containerID": 1000, "hostID": 6000, "size": 10}]);
     for option in ["idmap", "ridmap"] {
@@ -49,7 +49,7 @@ fn ids_of_a_mount_are_mapped() {
 #[test]
 fn mappings_need_no_option() {
     need_root!();
-    not_runc!("1.1.5 has id mappings only beside a user namespace");
+    not_runc!();
     let map = json!([{"containerID": 0, "hostID": 10_000, "size": 2000}]);
     let container = bound(Bundle::seeing(&["stat:/data/file"]), &["bind"], map.clone(), map);
     assert_eq!(owner(&container.seen_one()), (11_000, 11_001));
@@ -58,7 +58,7 @@ fn mappings_need_no_option() {
 #[test]
 fn mapped_mount_takes_the_mappings_of_the_container() {
     need_root!();
-    not_runc!("1.1.5 does not know the option");
+    not_runc!();
     let container = Bundle::seeing(&["stat:/data/file", "create:/data/new"]).user_namespace(100_000);
     let container = bound(container, &["bind", "idmap"], Value::Null, Value::Null);
     fs::set_permissions(container.file("data"), Permissions::from_mode(0o777)).expect("chmod");
@@ -72,7 +72,7 @@ fn mapped_mount_takes_the_mappings_of_the_container() {
 #[test]
 fn mapped_mount_keeps_its_other_options() {
     need_root!();
-    not_runc!("1.1.5 has id mappings only beside a user namespace");
+    not_runc!();
     let map = json!([{"containerID": 0, "hostID": 10_000, "size": 2000}]);
     let container = Bundle::seeing(&["create:/data/new", "mounts"]);
     let seen = bound(container, &["bind", "ro", "nodev", "noexec"], map.clone(), map).seen();
@@ -108,7 +108,6 @@ fn option_without_any_mappings_is_refused() {
 #[test]
 fn root_of_a_user_namespace_gets_what_it_can_not_reach() {
     need_root!();
-    not_runc!("1.1.5 resolves the source as the container's root");
     let container = Bundle::seeing(&["read:/data/file"]).user_namespace(100_000);
     let hidden = container.file("hidden");
     fs::create_dir_all(hidden.join("data")).expect("mkdir");

@@ -64,7 +64,7 @@ fn flags_of_the_default_mounts_are_set() {
 #[test]
 fn cgroup_mount_is_read_only() {
     need_root!();
-    not_runc!("1.1.5 leaves the tmpfs of cgroup v1 writable");
+    not_runc!();
     let mounts = Bundle::seeing(&["mounts"]).seen_one();
     assert!(has(at(&mounts, "/sys/fs/cgroup"), "ro"), "{mounts:#}");
 }
@@ -212,7 +212,7 @@ fn tmpfs_can_copy_up_what_it_covers() {
 #[test]
 fn mount_can_be_changed_later() {
     need_root!();
-    not_runc!("1.1.5 wants a remounted bind to have a source that exists");
+    not_runc!();
     let container = Bundle::seeing(&["mounts", "create:/later/file"])
         .mount("/later", "tmpfs", "tmpfs", &["size=8m"])
         .mount("/later", "tmpfs", "tmpfs", &["remount", "size=4m"])
@@ -330,7 +330,7 @@ fn option_the_file_system_refuses_is_an_error() {
 #[test]
 fn refused_option_is_named_by_its_place_in_the_configuration() {
     need_root!();
-    not_runc!("it names the mount by its destination");
+    not_runc!();
     let container = Bundle::new().mount("/data", "tmpfs", "tmpfs", &["nonsense=1"]);
     container.run().fails_with("mounts[7]");
 }
@@ -354,7 +354,7 @@ fn root_propagation_is_private_to_the_host() {
 #[test]
 fn root_propagation_can_be_shared() {
     need_root!();
-    not_runc!("1.1.5 leaves a read-only root private");
+    not_runc!();
     let mounts = Bundle::seeing(&["mounts"]).set("/linux/rootfsPropagation", "shared").seen_one();
     assert!(at(&mounts, "/")["propagation"].to_string().contains("shared:"), "{mounts:#}");
 }
@@ -393,7 +393,7 @@ fn has_propagation(mount: &Value, word: &str, fields: &str) {
 #[test]
 fn each_propagation_of_the_root_is_that_of_its_mount() {
     need_root!();
-    not_runc!("1.1.5 leaves a read-only root private");
+    not_runc!();
     for (word, fields) in PROPAGATIONS {
         for word in [word.to_owned(), format!("r{word}")] {
             let container = Bundle::seeing(&["mounts"]).set("/linux/rootfsPropagation", word.as_str());
@@ -405,6 +405,7 @@ fn each_propagation_of_the_root_is_that_of_its_mount() {
 #[test]
 fn each_propagation_of_a_mount_is_that_of_the_bind() {
     need_root!();
+    not_runc!();
     for (word, fields) in PROPAGATIONS {
         for word in [word.to_owned(), format!("r{word}")] {
             let container = with_bind(&["mounts"], &["rbind", &word]);
@@ -451,7 +452,7 @@ fn has_access_time(mount: &Value, word: &str, class: &str) {
 #[test]
 fn each_option_of_a_mount_does_what_it_says() {
     need_root!();
-    not_runc!("1.1.5 does not know all of them");
+    not_runc!();
     let mut container = Bundle::seeing(&["mounts"]);
     for (set, _, clear) in ATTRIBUTES {
         container = container.mount(&format!("/tmp/{set}"), "tmpfs", "tmpfs", &[set]).mount(
@@ -484,7 +485,7 @@ fn each_option_of_a_mount_does_what_it_says() {
 #[test]
 fn each_recursive_option_reaches_the_mounts_below() {
     need_root!();
-    not_runc!("1.1.5 does not know all of them");
+    not_runc!();
     let plain = "mount -t tmpfs below shared && mkdir shared/below && mount -t tmpfs below shared/below";
     let flagged = "mount -t tmpfs -o ro,nosuid,nodev,noexec,nodiratime,nosymfollow below shared/below";
     let seen = |host: &str, word: &str| {
@@ -513,7 +514,6 @@ fn each_recursive_option_reaches_the_mounts_below() {
 #[test]
 fn each_option_of_a_superblock_does_what_it_says() {
     need_root!();
-    not_runc!("1.1.5 does not know all of them");
     let nothing =
         ["async", "nolazytime", "loud", "silent", "acl", "noacl", "iversion", "noiversion", "nomand"];
     let set = ["sync", "dirsync", "lazytime"];
@@ -541,7 +541,7 @@ fn each_option_of_a_superblock_does_what_it_says() {
 #[test]
 fn mounts_of_a_shared_host_do_not_come_back() {
     need_root!();
-    not_runc!("1.1.5 knows no such guard for a bundle on a mount of its own");
+    not_runc!();
     let words = PROPAGATIONS.iter().flat_map(|(word, _)| [(*word).to_owned(), format!("r{word}")]);
     for word in words.chain([String::new()]) {
         // The runtime in a mount namespace that is shared, as is the mount that the rootfs lies on.
@@ -580,7 +580,7 @@ fn beside_a_link(script: &str) -> Bundle {
 #[test]
 fn copied_symlink_is_made_again_in_the_container() {
     need_root!();
-    not_runc!("crun's word");
+    not_runc!();
     let container = beside_a_link("readlink /made/here; readlink /etc/there; cat /etc/words");
     let (link, words) = (container.file("link"), container.file("words"));
     fs::create_dir_all(container.rootfs().join("etc")).unwrap();
@@ -596,7 +596,7 @@ fn copied_symlink_is_made_again_in_the_container() {
 #[test]
 fn copied_symlink_replaces_nothing() {
     need_root!();
-    not_runc!("crun's word");
+    not_runc!();
     let container = beside_a_link("true");
     let link = container.file("link");
     fs::write(container.rootfs().join("there"), "").unwrap();
@@ -609,7 +609,7 @@ fn copied_symlink_replaces_nothing() {
 #[test]
 fn symlinks_are_mounted_and_mounted_on_themselves() {
     need_root!();
-    not_runc!("crun's words");
+    not_runc!();
     for userns in [false, true] {
         let container = beside_a_link("readlink /image; cat /target");
         let link = container.file("link");

@@ -17,7 +17,7 @@ fn tests() -> &'static Path {
 }
 
 /// The files of the schema, by name.
-struct Schema;
+pub(super) struct Schema;
 
 /// A node of it, in the file where its references begin.
 struct Node {
@@ -30,6 +30,13 @@ impl Schema {
         let path = tests().join("fixtures/schema").join(file);
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// The properties of a whole file.
+    pub(super) fn properties(&self, file: &str) -> BTreeSet<String> {
+        let mut properties = BTreeSet::new();
+        self.collect(Node { file: file.to_owned(), value: self.load(file) }, "", &mut properties);
+        properties
     }
 
     /// What a node's `$ref` leads to; none for other platforms.
@@ -92,9 +99,7 @@ fn source(test: &str) -> (PathBuf, &str) {
 
 #[test]
 fn every_property_of_the_schema_has_a_row_and_every_row_a_property() {
-    let mut properties = BTreeSet::new();
-    let root = Node { file: "config-schema.json".to_owned(), value: Schema.load("config-schema.json") };
-    Schema.collect(root, "", &mut properties);
+    let properties = Schema.properties("config-schema.json");
     assert!(properties.len() > 200, "{properties:?}");
     let rows: BTreeSet<String> = table().into_iter().map(|(property, _)| property.to_owned()).collect();
     assert_eq!(table().len(), rows.len(), "a row is there twice");

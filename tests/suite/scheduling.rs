@@ -9,7 +9,7 @@ fn scheduled(scheduler: Value) -> Value {
 #[test]
 fn batch_policy_with_a_nice_value_is_set() {
     need_root!();
-    not_runc!("1.1.5 does not know the property");
+    not_runc!();
     let seen = scheduled(json!({"policy": "SCHED_BATCH", "nice": 5}));
     assert_eq!((&seen["policy"], &seen["nice"]), (&json!(3), &json!(5)));
 }
@@ -17,14 +17,14 @@ fn batch_policy_with_a_nice_value_is_set() {
 #[test]
 fn idle_policy_is_set() {
     need_root!();
-    not_runc!("1.1.5 does not know the property");
+    not_runc!();
     assert_eq!(scheduled(json!({"policy": "SCHED_IDLE"}))["policy"], 5);
 }
 
 #[test]
 fn policy_that_is_reset_on_fork_is_flagged() {
     need_root!();
-    not_runc!("1.1.5 does not know the property");
+    not_runc!();
     let seen = scheduled(json!({"policy": "SCHED_OTHER", "nice": 3, "flags": ["SCHED_RESET_ON_FORK"]}));
     assert_eq!((&seen["flags"], &seen["nice"]), (&json!(1), &json!(3)));
 }
@@ -32,7 +32,7 @@ fn policy_that_is_reset_on_fork_is_flagged() {
 #[test]
 fn each_flag_of_the_scheduler_does_what_it_says() {
     need_root!();
-    not_runc!("1.1.5 does not know the property");
+    not_runc!();
     let flagged = |flag: &str| json!({"policy": "SCHED_BATCH", "nice": 4, "flags": [flag]});
     let seen = |flag: &str| scheduled(flagged(flag));
     assert_eq!(seen("SCHED_FLAG_RESET_ON_FORK")["flags"], 1);
@@ -55,7 +55,7 @@ fn each_flag_of_the_scheduler_does_what_it_says() {
 #[test]
 fn real_time_policies_are_set() {
     need_root!();
-    not_runc!("1.1.5 does not know the property");
+    not_runc!();
     for (policy, number) in [("SCHED_FIFO", 1), ("SCHED_RR", 2)] {
         let container = Bundle::seeing(&["scheduler"]);
         let output = container.set("/process/scheduler", json!({"policy": policy, "priority": 7})).run();
@@ -71,7 +71,7 @@ fn real_time_policies_are_set() {
 #[test]
 fn deadline_policy_is_set() {
     need_root!();
-    not_runc!("1.1.5 does not know the property");
+    not_runc!();
     let times = json!({"runtime": 1_000_000, "deadline": 10_000_000, "period": 20_000_000});
     let container = Bundle::seeing(&["scheduler"]).set("/process/scheduler", times);
     let output = container.set("/process/scheduler/policy", "SCHED_DEADLINE").run();
@@ -94,7 +94,7 @@ fn scheduler_that_the_kernel_refuses_fails_the_create() {
 #[test]
 fn scheduler_and_io_priority_are_those_of_an_exec_as_well() {
     need_root!();
-    not_runc!("1.1.5 does not know the property");
+    not_runc!();
     let container = Bundle::pausing()
         .set("/process/scheduler", json!({"policy": "SCHED_BATCH", "nice": 5}))
         .set("/process/ioPriority", json!({"class": "IOPRIO_CLASS_BE", "priority": 6}))
@@ -107,7 +107,7 @@ fn scheduler_and_io_priority_are_those_of_an_exec_as_well() {
 #[test]
 fn io_priority_is_set() {
     need_root!();
-    not_runc!("1.1.5 does not know the property");
+    not_runc!();
     for (class, number, level) in
         [("IOPRIO_CLASS_BE", 2, 6), ("IOPRIO_CLASS_RT", 1, 6), ("IOPRIO_CLASS_IDLE", 3, 0)]
     {
@@ -120,7 +120,7 @@ fn io_priority_is_set() {
 #[test]
 fn personality_is_set_for_the_container_and_for_what_is_run_in_it() {
     need_root!();
-    not_runc!("1.1.5 does not know the property");
+    not_runc!();
     let domain = json!({"domain": "LINUX"});
     assert_eq!(Bundle::seeing(&["personality"]).set("/linux/personality", domain).seen_one(), 0);
     let domain = json!({"domain": "LINUX32"});
@@ -133,7 +133,7 @@ fn personality_is_set_for_the_container_and_for_what_is_run_in_it() {
 #[test]
 fn memory_policy_is_set_for_the_container_and_for_what_is_run_in_it() {
     need_root!();
-    not_runc!("1.1.5 does not know the property");
+    not_runc!();
     let policy = json!({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]});
     let container = Bundle::probe(&["see", "memory-policy", "then", "pause"]);
     let container = container.set("/linux/memoryPolicy", policy);
@@ -150,7 +150,7 @@ fn memory_policy_is_set_for_the_container_and_for_what_is_run_in_it() {
 #[test]
 fn each_memory_policy_is_set() {
     need_root!();
-    not_runc!("1.1.5 does not know the property");
+    not_runc!();
     let policies = [
         (json!({"mode": "MPOL_DEFAULT"}), 0, 0),
         (json!({"mode": "MPOL_PREFERRED", "nodes": "0"}), 1, 1),
@@ -175,7 +175,7 @@ fn each_memory_policy_is_set() {
 #[test]
 fn exec_runs_on_the_cpus_that_are_named_last() {
     need_root!();
-    not_runc!("1.1.5 does not know the property");
+    not_runc!();
     let affinity = json!({"initial": "0", "final": "1"});
     let container = Bundle::pausing().set("/process/execCPUAffinity", affinity).running();
     assert_eq!(container.exec_seen(&[], &["cpus"])["cpus"]["Cpus_allowed_list"], "1");
@@ -184,7 +184,7 @@ fn exec_runs_on_the_cpus_that_are_named_last() {
 #[test]
 fn exec_stays_on_the_initial_cpus_without_final_ones() {
     need_root!();
-    not_runc!("1.1.5 does not know the property");
+    not_runc!();
     let container = Bundle::pausing().set("/process/execCPUAffinity", json!({"initial": "1"})).running();
     assert_eq!(container.exec_seen(&[], &["cpus"])["cpus"]["Cpus_allowed_list"], "1");
 }

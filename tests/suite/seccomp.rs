@@ -130,7 +130,6 @@ fn agent_gets_a_listener_for_each_exec() {
 #[test]
 fn privileges_may_still_be_gained_beside_a_listener() {
     need_root!();
-    not_runc!("its init makes such a call itself, and the agent answers only one");
     let (container, answer) = asking(Bundle::seeing(&["mkdir:/made", "seccomp"]));
     let seen = container.set("/process/noNewPrivileges", false).seen();
     assert_eq!(seen["mkdir:/made"]["error"], "ENOMEDIUM");
@@ -157,7 +156,7 @@ fn agent_that_is_not_there_fails_the_create() {
 #[test]
 fn answer_can_be_waited_for_killably() {
     need_root!();
-    not_runc!("1.1.5 does not know the flag");
+    not_runc!();
     let (container, answer) = asking(Bundle::seeing(&["mkdir:/made"]));
     let flags = json!(["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", "SECCOMP_FILTER_FLAG_TSYNC"]);
     let container = container.set("/linux/seccomp/flags", flags);

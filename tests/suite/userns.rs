@@ -125,7 +125,7 @@ fn user_namespace_without_mappings_is_refused() {
 #[test]
 fn mappings_without_a_user_namespace_are_refused() {
     need_root!();
-    not_runc!("1.1.5 ignores them");
+    not_runc!();
     let container = Bundle::new().user_namespace(100_000).without_namespace("user");
     container.run().exits(1);
     container.nothing_left();
@@ -141,7 +141,7 @@ fn user_that_is_not_mapped_is_refused() {
 #[test]
 fn overlap_is_named_by_its_place_in_the_configuration() {
     need_root!();
-    not_runc!("it passes the kernel's EINVAL on");
+    not_runc!();
     let mappings = json!([
         {"containerID": 0, "hostID": 100_000, "size": 10},
         {"containerID": 5, "hostID": 200_000, "size": 10},

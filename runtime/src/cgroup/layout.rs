@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 pub const ROOT: &str = "/sys/fs/cgroup";
 
 /// The v1 controllers that a container gets a cgroup in. Named hierarchies other than systemd's belong to others.
-const V1: [&str; 14] = [
+pub(super) const V1: [&str; 14] = [
     "cpuset",
     "devices",
     "memory",

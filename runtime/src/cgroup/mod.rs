@@ -40,6 +40,11 @@ use oci_spec::runtime::LinuxResources;
 use std::os::fd::OwnedFd;
 use tree::Tree;
 
+/// Whether the limits of a controller are set where the host has it.
+pub fn knows(controller: &str) -> bool {
+    layout::V1.contains(&controller)
+}
+
 /// A container's cgroup.
 pub struct Cgroup {
     paths: Paths,

@@ -2,7 +2,7 @@
 
 use super::{Kind, Problem};
 use crate::cgroup::{Layout, ROOT};
-use crate::config::mount_options;
+use crate::config::{HOOK_POINTS, mount_options};
 use crate::errno::io_words;
 use crate::facts::find_tool;
 use crate::namespaces::NamespaceType;
@@ -177,19 +177,11 @@ fn controllers(resources: &LinuxResources) -> Vec<(&'static str, &'static str, &
     .collect()
 }
 
-#[allow(deprecated)] // prestart is deprecated, and in use.
 fn hooks(found: &mut Found, spec: &Spec) {
     let Some(hooks) = spec.hooks() else { return };
-    // The others are looked up in the container.
-    let on_the_host = [
-        ("prestart", hooks.prestart()),
-        ("createRuntime", hooks.create_runtime()),
-        ("createContainer", hooks.create_container()),
-        ("poststart", hooks.poststart()),
-        ("poststop", hooks.poststop()),
-    ];
-    for (name, list) in on_the_host {
-        for (index, hook) in list.iter().flatten().enumerate() {
+    // Those of startContainer are looked up in the container.
+    for (name, list) in HOOK_POINTS.into_iter().filter(|(name, _)| *name != "startContainer") {
+        for (index, hook) in list(hooks).iter().flatten().enumerate() {
             found.needs(format!("hooks.{name}[{index}].path"), Hook::path(hook), |metadata| {
                 let runs = metadata.is_file() && metadata.permissions().mode() & 0o111 != 0;
                 (!runs).then_some("not an executable file")

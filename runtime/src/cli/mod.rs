@@ -28,6 +28,11 @@ pub use global::{Global, LogFormat};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+/// The names of the commands.
+pub fn commands() -> impl Iterator<Item = &'static str> {
+    command::COMMANDS.iter().map(|command| command.name)
+}
+
 /// What a command line asks for.
 #[derive(Debug, PartialEq)]
 pub enum Request<T> {

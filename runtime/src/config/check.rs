@@ -3,7 +3,7 @@
 //! Pure. Each file below checks one topic of the spec; a check adds what it finds to the report and goes on.
 
 mod devices;
-mod hooks;
+pub(crate) mod hooks;
 mod linux;
 mod mounts;
 mod namespaces;
@@ -72,6 +72,9 @@ pub fn check_resources(resources: &LinuxResources, file: &Path) -> Result<(), Er
     resources::check(&mut report, &ROOT, resources);
     report.finish(&file.display().to_string())
 }
+
+/// The oldest version of the specification that a config may be of; its major version is ours.
+pub const OCI_VERSION_MIN: &str = "1.0.0";
 
 /// "MUST be in SemVer v2.0.0 format" (config.md); we know major version 1.
 fn version(report: &mut Report, version: &str) {

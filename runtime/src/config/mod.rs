@@ -9,6 +9,7 @@
 //! - `unsupported`: the one table of what skeg refuses for now
 //! - `list`: lists of numbers and ranges
 //! - `mount_options`: the one table of mount options
+//! - `words`: what the parser knows, for `features`
 
 mod check;
 mod error;
@@ -19,9 +20,11 @@ mod path;
 mod repair;
 mod strict;
 mod unsupported;
+pub mod words;
 
+pub use check::hooks::POINTS as HOOK_POINTS;
 pub use check::sysctl::proc_path as sysctl_path;
-pub use check::{Context, check, check_process, check_resources};
+pub use check::{Context, OCI_VERSION_MIN, check, check_process, check_resources};
 pub use error::{Error, Errors, Problem};
 pub use load::{load, parse, parse_process, parse_resources};
 pub use mount_options::{Bind, MountOptions};

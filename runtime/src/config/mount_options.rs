@@ -198,6 +198,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().filter(|(_, effect)| !matches!(effect, IdMap(_))).map(|(name, _)| *name)
 }
 
+/// Whether mounts can have ids of their own: `mountExtensions.idmap` of `features`.
+pub fn has_idmap() -> bool {
+    TABLE.iter().any(|(_, effect)| matches!(effect, IdMap(_)))
+}
+
 /// Whether a mount has an option by name.
 pub fn has(mount: &Mount, name: &str) -> bool {
     mount.options().iter().flatten().any(|option| option == name)

@@ -504,3 +504,6 @@ fn first_state(
         groups_allowed: creation.groups_allowed(spec, facts),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //!
 //! Pure: nothing here does I/O. The order of `compile` is the order in which nsexec executes.
 
+mod capabilities;
 mod cgroup_mount;
 mod devices;
 mod error;
@@ -19,6 +20,7 @@ mod text;
 mod tree;
 mod words;
 
+pub use capabilities::CAPABILITIES;
 pub use error::Error;
 pub use exec::{ExecOptions, compile_exec};
 pub use namespaces::Creation;

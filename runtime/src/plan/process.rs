@@ -2,12 +2,12 @@
 
 use super::namespaces::Creation;
 use super::text::{c_string, c_strings};
-use super::{Builder, Error, Options};
+use super::{Builder, Error, Options, capabilities};
 use crate::config::sysctl_path;
 use crate::facts::Facts;
 use crate::namespaces::NamespaceType;
 use crate::seccomp::Filter;
-use oci_spec::runtime::{Capabilities, Capability, PosixRlimit, PosixRlimitType, Process, Spec};
+use oci_spec::runtime::{Capabilities, PosixRlimit, PosixRlimitType, Process, Spec};
 use skeg_proto::step::StepBuf;
 use std::path::Path;
 
@@ -186,7 +186,7 @@ impl Builder {
 
     fn credentials(&mut self, process: &Process, grantable: u64, setgroups: bool) {
         let caps = process.capabilities().as_ref();
-        let mask = |set: Option<&Capabilities>| set.map_or(0, capability_mask) & grantable;
+        let mask = |set: Option<&Capabilities>| set.map_or(0, capabilities::mask) & grantable;
         let permitted = mask(caps.and_then(|c| c.permitted().as_ref()));
         let step = StepBuf::Credentials {
             uid: process.user().uid(),
@@ -274,56 +274,5 @@ fn resource(kind: PosixRlimitType) -> u32 {
         PosixRlimitType::RlimitNice => libc::RLIMIT_NICE,
         PosixRlimitType::RlimitRtprio => libc::RLIMIT_RTPRIO,
         PosixRlimitType::RlimitRttime => libc::RLIMIT_RTTIME,
-    }
-}
-
-/// A set of capabilities as the kernel's bits (capabilities(7)).
-fn capability_mask(set: &Capabilities) -> u64 {
-    set.iter().fold(0, |mask, capability| mask | 1 << capability_number(*capability))
-}
-
-fn capability_number(capability: Capability) -> u32 {
-    match capability {
-        Capability::Chown => 0,
-        Capability::DacOverride => 1,
-        Capability::DacReadSearch => 2,
-        Capability::Fowner => 3,
-        Capability::Fsetid => 4,
-        Capability::Kill => 5,
-        Capability::Setgid => 6,
-        Capability::Setuid => 7,
-        Capability::Setpcap => 8,
-        Capability::LinuxImmutable => 9,
-        Capability::NetBindService => 10,
-        Capability::NetBroadcast => 11,
-        Capability::NetAdmin => 12,
-        Capability::NetRaw => 13,
-        Capability::IpcLock => 14,
-        Capability::IpcOwner => 15,
-        Capability::SysModule => 16,
-        Capability::SysRawio => 17,
-        Capability::SysChroot => 18,
-        Capability::SysPtrace => 19,
-        Capability::SysPacct => 20,
-        Capability::SysAdmin => 21,
-        Capability::SysBoot => 22,
-        Capability::SysNice => 23,
-        Capability::SysResource => 24,
-        Capability::SysTime => 25,
-        Capability::SysTtyConfig => 26,
-        Capability::Mknod => 27,
-        Capability::Lease => 28,
-        Capability::AuditWrite => 29,
-        Capability::AuditControl => 30,
-        Capability::Setfcap => 31,
-        Capability::MacOverride => 32,
-        Capability::MacAdmin => 33,
-        Capability::Syslog => 34,
-        Capability::WakeAlarm => 35,
-        Capability::BlockSuspend => 36,
-        Capability::AuditRead => 37,
-        Capability::Perfmon => 38,
-        Capability::Bpf => 39,
-        Capability::CheckpointRestore => 40,
     }
 }

@@ -115,6 +115,23 @@ macro_rules! table {
     };
 }
 
+/// A table that the crate does not have: tables/NAME.txt has the names of consecutive numbers, a line each, and `-` where
+/// there is none, as the architecture's syscall.tbl in the kernel's sources.
+macro_rules! text {
+    ($name:literal) => {
+        |visit| each_line(include_str!(concat!("tables/", $name, ".txt")), 0, visit)
+    };
+}
+
+fn each_line(names: &'static str, first: u32, visit: Visit<'_>) {
+    for (number, name) in (first..).zip(names.lines()).filter(|(_, name)| *name != "-") {
+        visit(name.as_bytes(), number);
+    }
+}
+
+/// Where the numbers of n32 start.
+const MIPS_N32: u32 = 6000;
+
 /// The calls that are newer than the tables. All architectures have them at the same place.
 const NEWER: [(&str, u32); 2] = [("listns", 470), ("rseq_slice_yield", 471)];
 
@@ -123,7 +140,7 @@ const WIDE: u32 = 0x8000_0000;
 const LITTLE_ENDIAN: u32 = 0x4000_0000;
 
 impl Abi {
-    /// The ABI of `arch`, which is not `SCMP_ARCH_NATIVE`. `None`: there is no table for it.
+    /// The ABI of `arch`. `None` for `SCMP_ARCH_NATIVE`, which is any.
     pub(super) fn of(arch: Arch) -> Option<Self> {
         // The values of SCMP_ARCH_* are those of AUDIT_ARCH_*, but for x32, which the kernel calls x86_64.
         let token = arch as u32;
@@ -132,6 +149,7 @@ impl Abi {
             Arch::ScmpArchX32 => X32_BIT,
             Arch::ScmpArchMips | Arch::ScmpArchMipsel => 4000,
             Arch::ScmpArchMips64 | Arch::ScmpArchMipsel64 => 5000,
+            Arch::ScmpArchMips64n32 | Arch::ScmpArchMipsel64n32 => MIPS_N32,
             _ => 0,
         };
         // socketcall(2) and ipc(2) stand at the same place wherever they are.
@@ -149,20 +167,19 @@ impl Abi {
             Arch::ScmpArchS390x => (table!(s390x), multiplexers),
             Arch::ScmpArchRiscv64 => (table!(riscv64), None),
             Arch::ScmpArchLoongarch64 => (loongarch64, None),
-            Arch::ScmpArchNative
-            | Arch::ScmpArchMips64n32
-            | Arch::ScmpArchMipsel64n32
-            | Arch::ScmpArchS390
-            | Arch::ScmpArchParisc
-            | Arch::ScmpArchParisc64
-            | Arch::ScmpArchM68k
-            | Arch::ScmpArchSh
-            | Arch::ScmpArchSheb => return None,
+            Arch::ScmpArchMips64n32 | Arch::ScmpArchMipsel64n32 => (mips_n32, None),
+            Arch::ScmpArchS390 => (text!("s390"), multiplexers),
+            Arch::ScmpArchParisc => (text!("parisc"), None),
+            Arch::ScmpArchParisc64 => (parisc64, None),
+            Arch::ScmpArchM68k => (text!("m68k"), multiplexers),
+            Arch::ScmpArchSh | Arch::ScmpArchSheb => (text!("sh"), multiplexers),
+            Arch::ScmpArchNative => return None,
         };
         Some(Self {
             arch,
             audit,
-            wide: token & WIDE != 0,
+            // Registers of n32 have 64 bits, and its arguments are 32 bits wide.
+            wide: token & WIDE != 0 && first != MIPS_N32,
             big_endian: token & LITTLE_ENDIAN == 0,
             multiplexers,
             table,
@@ -193,8 +210,25 @@ fn aarch64(visit: Visit<'_>) {
     generic64(names!(aarch64), visit);
 }
 
+/// The youngest of the generic architectures was born without what these have newer calls for, and has no secret memory.
 fn loongarch64(visit: Visit<'_>) {
-    generic64(names!(loongarch64), visit);
+    generic64(names!(loongarch64), &mut |name, number| match name {
+        b"renameat" | b"getrlimit" | b"setrlimit" | b"memfd_secret" => {}
+        _ => visit(name, number),
+    });
+}
+
+fn mips_n32(visit: Visit<'_>) {
+    each_line(include_str!("tables/mips_n32.txt"), MIPS_N32, visit);
+}
+
+/// Without the calls with 64-bit time, which only 32-bit architectures have beside others.
+fn parisc64(visit: Visit<'_>) {
+    text!("parisc")(&mut |name, number| {
+        if !matches!(number, 403..=423) {
+            visit(name, number);
+        }
+    });
 }
 
 fn mips64(visit: Visit<'_>) {

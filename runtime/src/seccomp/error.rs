@@ -59,16 +59,7 @@ pub enum Error {
         value: u32,
     },
 
-    /// An architecture whose numbers nobody has told us.
-    #[error("linux.seccomp.architectures[{entry}]: {arch}: no table of its system calls")]
-    NoTable {
-        /// Index in `architectures`.
-        entry: usize,
-        /// The architecture.
-        arch: Arch,
-    },
-
-    /// The same for the architecture that skeg runs on.
+    /// The architecture that skeg runs on is one that profiles have no word for.
     #[error("linux.seccomp: {arch}, the host's architecture: no table of its system calls")]
     NoHostTable {
         /// The architecture.

@@ -15,8 +15,7 @@
 //! - several rules with conditions on one call: libseccomp merges them into one tree, loses parts of some, and may
 //!   compare one argument with the value meant for another. Here each rule means what it says; decision.rs has the order.
 //!
-//! There is no table, and so an error, for n32 of MIPS, 31-bit s390, PA-RISC, 68000 and SuperH. Nor can a filter have
-//! architectures of both byte orders: libseccomp refuses that as well.
+//! A filter can't have architectures of both byte orders: libseccomp refuses that as well.
 //!
 //! No I/O here.
 
@@ -98,7 +97,7 @@ pub fn compile(seccomp: &LinuxSeccomp, host: &Host) -> Result<Filter, Error> {
     Ok(Filter { program: program.to_bytes(), flags, listener })
 }
 
-/// The system calls known for an architecture, with their numbers. `None`: no table of it, or `SCMP_ARCH_NATIVE`.
+/// The system calls known for an architecture, with their numbers. `None` for `SCMP_ARCH_NATIVE`.
 pub fn calls(arch: Arch) -> Option<Vec<(&'static str, u32)>> {
     let mut calls = Vec::new();
     Abi::of(arch)?
@@ -111,10 +110,8 @@ fn sections(seccomp: &LinuxSeccomp, host: &Host) -> Result<Vec<Section>, Error> 
     let native = Abi::of(host.arch).ok_or(Error::NoHostTable { arch: host.arch })?;
     let mut sections = vec![Section { audit: native.audit, abis: vec![native] }];
     for (entry, &arch) in seccomp.architectures().iter().flatten().enumerate() {
-        if arch == Arch::ScmpArchNative {
-            continue;
-        }
-        let abi = Abi::of(arch).ok_or(Error::NoTable { entry, arch })?;
+        // `SCMP_ARCH_NATIVE` is the host's, which is there already.
+        let Some(abi) = Abi::of(arch) else { continue };
         if abi.big_endian != native.big_endian {
             return Err(Error::ByteOrder { entry, arch, host: host.arch });
         }
@@ -129,13 +126,16 @@ fn sections(seccomp: &LinuxSeccomp, host: &Host) -> Result<Vec<Section>, Error> 
 
 fn flags(seccomp: &LinuxSeccomp) -> u32 {
     let Some(flags) = seccomp.flags() else { return FLAG_SPEC_ALLOW };
-    flags.iter().fold(0, |all, flag| {
-        all | match flag {
-            LinuxSeccompFilterFlag::SeccompFilterFlagLog => FLAG_LOG,
-            // The process has one thread when the filter is loaded.
-            LinuxSeccompFilterFlag::SeccompFilterFlagTsync => 0,
-            LinuxSeccompFilterFlag::SeccompFilterFlagSpecAllow => FLAG_SPEC_ALLOW,
-            LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => FLAG_WAIT_KILLABLE_RECV,
-        }
-    })
+    flags.iter().fold(0, |all, named| all | flag(*named))
+}
+
+/// SECCOMP_FILTER_FLAG_* as the kernel gets it.
+pub(crate) fn flag(named: LinuxSeccompFilterFlag) -> u32 {
+    match named {
+        LinuxSeccompFilterFlag::SeccompFilterFlagLog => FLAG_LOG,
+        // The process has one thread when the filter is loaded.
+        LinuxSeccompFilterFlag::SeccompFilterFlagTsync => 0,
+        LinuxSeccompFilterFlag::SeccompFilterFlagSpecAllow => FLAG_SPEC_ALLOW,
+        LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => FLAG_WAIT_KILLABLE_RECV,
+    }
 }

@@ -6,19 +6,24 @@ use super::{out_of_range, text};
 use crate::config::error::Report;
 use crate::config::path::At;
 
+/// The hooks of one point.
+pub type List = fn(&Hooks) -> &Option<Vec<Hook>>;
+
+/// The points at which hooks run, in that order.
+#[allow(deprecated)] // Deprecated is not gone: Docker and the NVIDIA runtime use prestart.
+pub const POINTS: [(&str, List); 6] = [
+    ("prestart", Hooks::prestart),
+    ("createRuntime", Hooks::create_runtime),
+    ("createContainer", Hooks::create_container),
+    ("startContainer", Hooks::start_container),
+    ("poststart", Hooks::poststart),
+    ("poststop", Hooks::poststop),
+];
+
 /// Checks the hooks of every point.
 pub(super) fn check(report: &mut Report, at: &At<'_>, hooks: &Hooks) {
-    #[allow(deprecated)] // Deprecated is not gone: Docker and the NVIDIA runtime use them.
-    let prestart = hooks.prestart();
-    for (point, hooks) in [
-        ("prestart", prestart),
-        ("createRuntime", hooks.create_runtime()),
-        ("createContainer", hooks.create_container()),
-        ("startContainer", hooks.start_container()),
-        ("poststart", hooks.poststart()),
-        ("poststop", hooks.poststop()),
-    ] {
-        for (index, hook) in hooks.as_deref().unwrap_or_default().iter().enumerate() {
+    for (point, list) in POINTS {
+        for (index, hook) in list(hooks).as_deref().unwrap_or_default().iter().enumerate() {
             one(report, &at.key(point).index(index), hook);
         }
     }

@@ -6,6 +6,7 @@ use super::process::NO_ID;
 use super::{Context, out_of_range, text};
 use crate::config::error::Report;
 use crate::config::path::{At, ROOT, suggestion};
+use crate::namespaces::NamespaceType;
 
 /// The namespaces that the container doesn't share with the runtime: new ones and joined ones.
 #[derive(Default)]
@@ -55,20 +56,6 @@ fn is_new(namespace: Option<&LinuxNamespace>) -> bool {
     namespace.is_some_and(|namespace| joined(namespace).is_none())
 }
 
-/// The word in `linux.namespaces[].type`.
-fn type_name(kind: LinuxNamespaceType) -> &'static str {
-    match kind {
-        LinuxNamespaceType::Cgroup => "cgroup",
-        LinuxNamespaceType::Ipc => "ipc",
-        LinuxNamespaceType::Mount => "mount",
-        LinuxNamespaceType::Network => "network",
-        LinuxNamespaceType::Pid => "pid",
-        LinuxNamespaceType::Time => "time",
-        LinuxNamespaceType::User => "user",
-        LinuxNamespaceType::Uts => "uts",
-    }
-}
-
 /// Checks the namespaces of a whole configuration.
 pub(super) fn check(report: &mut Report, spec: &Spec, namespaces: &Namespaces<'_>, context: Context) {
     let at = ROOT.key("linux");
@@ -94,7 +81,7 @@ pub(super) fn check(report: &mut Report, spec: &Spec, namespaces: &Namespaces<'_
 
 fn list(report: &mut Report, at: &At<'_>, namespaces: &[LinuxNamespace]) {
     for (index, namespace) in namespaces.iter().enumerate() {
-        let kind = type_name(namespace.typ());
+        let kind = NamespaceType::from(namespace.typ());
         if namespaces.iter().take(index).any(|other| other.typ() == namespace.typ()) {
             report.add(&at.index(index).key("type"), format!("{kind} is there twice"));
         }
