@@ -335,3 +335,15 @@ fn nul_in_a_string_is_refused() {
     need_root!();
     refused(&Bundle::new().args(&["/probe", "say", "a\0b"]));
 }
+
+/// The caller's environment is not for us: there are no tables by which a stack could be traced.
+#[test]
+fn wish_for_a_backtrace_changes_no_error() {
+    need_root!();
+    for value in ["1", "full"] {
+        let container = Bundle::new().set("/process/args", json!([]));
+        let run = container.command("run", &[]).env("RUST_BACKTRACE", value).finish();
+        run.fails_with("args must not be empty");
+        container.nothing_left();
+    }
+}
