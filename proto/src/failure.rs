@@ -167,6 +167,8 @@ numbers! {
         Personality = 58 "set personality",
         /// set_mempolicy(2).
         MemoryPolicy = 59 "set memory policy",
+        /// fsetxattr(2).
+        Xattr = 60 "set SELinux label",
     }
 }
 

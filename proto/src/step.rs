@@ -419,6 +419,13 @@ steps! {
             /// `key` or `key=value`.
             2 options: List,
         }
+        /// setxattr(2) of `security.selinux`: for a file system that takes no `context=`.
+        FileLabel = 62053 {
+            /// The path inside the root.
+            1 path: Str,
+            /// The label.
+            2 value: Str,
+        }
         /// The next Filesystem starts as a copy of the directory that it covers (tmpcopyup).
         CopyUp = 62038 {}
         /// sched_setattr(2).

@@ -3,7 +3,7 @@
 
 use super::Container;
 use crate::fault::{During, Fault, Result};
-use crate::inside;
+use crate::inside::{self, Symlinks};
 use crate::sys::file::{self, Open};
 use crate::sys::{self, AsFd, BorrowedFd, Errno, OwnedFd, mount};
 use crate::text::Path;
@@ -36,6 +36,13 @@ pub fn label(container: &mut Container<'_>, path: &CStr, value: &CStr) -> Result
         Ok(below)
     };
     write(container, &below().during(Op::Open)?, value)
+}
+
+/// Gives a directory inside the root an SELinux label.
+pub fn file_label(container: &mut Container<'_>, path: &CStr, value: &CStr) -> Result<()> {
+    let flags = Open::RDONLY | Open::DIRECTORY;
+    let dir = inside::open(container.root()?, path, flags, Symlinks::Follow).during(Op::OpenTarget)?;
+    file::fsetxattr(&dir, c"security.selinux", value.to_bytes()).during(Op::Xattr)
 }
 
 /// Writes a file of a procfs that is known to be one, without following a symlink or going to another mount: a path

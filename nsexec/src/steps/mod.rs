@@ -143,6 +143,7 @@ impl<'a> Container<'a> {
                 mount::attach(self, &mount::Place { target, propagation, symlinks }, tree)
             }
             Step::Reconfigure { target, options } => mount::reconfigure(self, target, options),
+            Step::FileLabel { path, value } => host::file_label(self, path, value),
             Step::CopyUp {} => {
                 self.copy_up = true;
                 Ok(())

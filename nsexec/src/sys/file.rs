@@ -209,6 +209,11 @@ pub fn set_times(file: impl AsFd, of: &Statx) -> Result<()> {
     rustix::fs::futimens(file, &times)
 }
 
+/// `int fsetxattr(int fd, const char *name, const void *value, size_t size, int flags)`.
+pub fn fsetxattr(fd: impl AsFd, name: &CStr, value: &[u8]) -> Result<()> {
+    rustix::fs::fsetxattr(fd, name, value, rustix::fs::XattrFlags::empty())
+}
+
 /// `int fchownat(int dirfd, const char *path, uid_t owner, gid_t group, int flags)`: chown(2) of the fd itself, also
 /// of an O_PATH one. `u32::MAX` leaves one of them.
 pub fn chown(fd: impl AsFd, uid: u32, gid: u32) -> Result<()> {

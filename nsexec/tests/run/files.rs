@@ -399,3 +399,24 @@ fn a_sysctl_is_not_written_through_what_covers_proc() {
     assert_eq!(outcome.failure(), None);
     assert!(outcome.stderr.contains("No such file"), "{outcome:?}");
 }
+
+/// Without SELinux the kernel stores the label like any other attribute.
+#[test]
+fn a_directory_gets_a_label() {
+    let label = "system_u:object_r:container_file_t:s0";
+    let step = StepBuf::FileLabel { path: c("/labelled"), value: c(label) };
+    let plan = Plan::new(&["true"]).with(step).pivot();
+    let dir = plan.root.path().join("labelled");
+    fs::create_dir(&dir).unwrap();
+    assert_eq!(plan.run().failure(), None);
+    let program = "import os, sys; print(os.getxattr(sys.argv[1], 'security.selinux').decode(), end='')";
+    let seen = std::process::Command::new("python3").args(["-c", program]).arg(&dir).output().unwrap();
+    assert_eq!(String::from_utf8(seen.stdout).unwrap(), label);
+}
+
+#[test]
+fn a_file_system_without_attributes_refuses_a_label() {
+    let step = StepBuf::FileLabel { path: c("/proc"), value: c("label") };
+    let outcome = Plan::new(&["true"]).with(step).pivot().run();
+    assert_eq!(outcome.failure().map(|failure| failure.op), Some(Op::Xattr));
+}

@@ -44,8 +44,7 @@ fn linux() -> Value {
         "cgroup": cgroup(),
         "seccomp": seccomp(),
         "apparmor": { "enabled": knows::<Process>("apparmorProfile") },
-        // A process gets its label; `linux.mountLabel` is not applied.
-        "selinux": { "enabled": false },
+        "selinux": { "enabled": knows::<Process>("selinuxLabel") && knows::<Linux>("mountLabel") },
         "intelRdt": {
             "enabled": knows::<Linux>("intelRdt"),
             "schemata": knows::<LinuxIntelRdt>("schemata"),

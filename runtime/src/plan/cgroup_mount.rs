@@ -51,7 +51,10 @@ impl Builder {
         creation: &Creation,
     ) -> Result<(), Error> {
         let attr_set = entry.attr_set();
-        let tmpfs = vec![c"mode=755".to_owned()];
+        let mut tmpfs = vec![c"mode=755".to_owned()];
+        if let Some(context) = entry.context() {
+            tmpfs.push(c_string(context, &entry.origin)?);
+        }
         self.push(filesystem(entry, &entry.target, c"tmpfs", tmpfs, attr_set)?, entry.origin.clone());
 
         for (mount, names) in hierarchies(v1) {

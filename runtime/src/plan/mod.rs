@@ -147,7 +147,7 @@ pub fn compile(
     plan.host_limits(spec, &creation)?;
     plan.clone_or_born("linux.namespaces");
 
-    plan.keyring(options, &creation)?;
+    plan.keyring(spec, options, &creation)?;
     plan.network(&creation);
     plan.affinity();
     plan.root(spec, options, &creation)?;

@@ -18,6 +18,8 @@ pub(super) struct Entry<'a> {
     pub fstype: &'a str,
     pub options: MountOptions,
     pub mount: &'a Mount,
+    /// `linux.mountLabel`.
+    label: Option<&'a str>,
 }
 
 impl Builder {
@@ -36,7 +38,7 @@ impl Builder {
                     "needs a mount namespace in linux.namespaces",
                 ));
             }
-            let entry = Entry::new(index, mount);
+            let entry = Entry::new(index, mount, mount_label(spec));
             match entry.fstype {
                 _ if entry.options.remount => self.remount(&entry)?,
                 "cgroup" => self.cgroup_mount(&entry, facts, options, creation)?,
@@ -58,7 +60,8 @@ impl Builder {
 
     fn filesystem(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         let options = &entry.options;
-        let parameters = options.filesystem_parameters(entry.fstype);
+        let mut parameters = options.filesystem_parameters(entry.fstype);
+        parameters.extend(entry.context());
         let keep_mode = entry.fstype == "tmpfs" && !options.data.iter().any(|o| o.starts_with("mode="));
         let step = StepBuf::Filesystem {
             target: c_string(&entry.target, &entry.origin)?,
@@ -74,6 +77,11 @@ impl Builder {
             self.push(StepBuf::CopyUp {}, entry.origin.clone());
         }
         self.push(step, entry.origin.clone());
+        if let (Some(label), "mqueue") = (entry.label, entry.fstype) {
+            let path = c_string(&entry.target, &entry.origin)?;
+            let value = c_string(label, MOUNT_LABEL)?;
+            self.push(StepBuf::FileLabel { path, value }, MOUNT_LABEL);
+        }
         Ok(())
     }
 
@@ -129,7 +137,7 @@ impl Builder {
 }
 
 impl<'a> Entry<'a> {
-    fn new(index: usize, mount: &'a Mount) -> Self {
+    fn new(index: usize, mount: &'a Mount, label: Option<&'a str>) -> Self {
         let target = absolute(mount.destination());
         let options = mount_options::of(mount);
         let fstype = match mount.typ().as_deref() {
@@ -138,7 +146,22 @@ impl<'a> Entry<'a> {
             Some(fstype) => fstype,
             None => "bind",
         };
-        Self { origin: format!("mounts[{index}] ({})", target.display()), target, fstype, options, mount }
+        Self {
+            origin: format!("mounts[{index}] ({})", target.display()),
+            target,
+            fstype,
+            options,
+            mount,
+            label,
+        }
+    }
+
+    /// The label as an option of the mount. The kernel's own file systems have labels of their own, which stay; the queues
+    /// of mqueue belong to the IPC namespace, which may be shared, and not to one mount.
+    pub fn context(&self) -> Option<String> {
+        let own = matches!(self.fstype, "proc" | "sysfs" | "mqueue");
+        let given = self.options.data.iter().any(|option| option.starts_with("context="));
+        self.label.filter(|_| !own && !given).map(|label| format!("context={label}"))
     }
 
     /// A bind's path on the host.
@@ -161,6 +184,12 @@ impl<'a> Entry<'a> {
         let reserved = ["/proc", "/sys"].iter().any(|p| self.target == Path::new(p));
         reserved || matches!(self.fstype, "proc" | "sysfs")
     }
+}
+
+const MOUNT_LABEL: &str = "linux.mountLabel";
+
+fn mount_label(spec: &Spec) -> Option<&str> {
+    spec.linux().as_ref()?.mount_label().as_deref().filter(|label| !label.is_empty())
 }
 
 /// A plain recursive bind of a host path.

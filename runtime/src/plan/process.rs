@@ -25,12 +25,22 @@ impl Builder {
     }
 
     /// A session keyring of its own, so that the host's keys can't be found (keyrings(7)).
-    pub(super) fn keyring(&mut self, options: &Options, creation: &Creation) -> Result<(), Error> {
+    pub(super) fn keyring(
+        &mut self,
+        spec: &Spec,
+        options: &Options,
+        creation: &Creation,
+    ) -> Result<(), Error> {
         if options.no_new_keyring {
             return Ok(());
         }
         // As runc: possessor and owner may search, in a user namespace also others.
         let permissions = if creation.is_own(NamespaceType::User) { 0x8 } else { 0x80000 };
+        // The exec forgets it.
+        if let Some(label) = named(process(spec)?.selinux_label()) {
+            let value = c_string(label, "process.selinuxLabel")?;
+            self.push(StepBuf::Label { path: c"keycreate".to_owned(), value }, "process.selinuxLabel");
+        }
         let name = c_string(format!("_ses.{}", options.id), "session keyring")?;
         self.push(StepBuf::Keyring { name, permissions }, "session keyring");
         Ok(())
@@ -163,7 +173,6 @@ impl Builder {
 
     /// What the security modules change at the exec (proc_pid_attr(5)).
     fn labels(&mut self, process: &Process) -> Result<(), Error> {
-        let named = |label: &Option<String>| label.clone().filter(|l| !l.is_empty());
         if let Some(profile) = named(process.apparmor_profile()) {
             let value = c_string(format!("exec {profile}"), "process.apparmorProfile")?;
             let path = c"apparmor/exec".to_owned();
@@ -200,6 +209,10 @@ impl Builder {
         };
         self.push(step, "process.capabilities");
     }
+}
+
+fn named(label: &Option<String>) -> Option<&str> {
+    label.as_deref().filter(|label| !label.is_empty())
 }
 
 /// The process, which a container must have.

@@ -72,6 +72,31 @@ fn podman_default_compiles_to_its_golden_plan() {
     assert_golden("podman-default.json");
 }
 
+/// What a host with SELinux gets; whether it holds there is for the test VM to show.
+#[test]
+fn mounts_get_the_label_as_far_as_they_take_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/configs/docker-default.json");
+    let mut config: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    config["linux"]["mountLabel"] = "l:0".into();
+    config["process"]["selinuxLabel"] = "p:0".into();
+    let spec = config::parse(&serde_json::to_vec(&config).unwrap(), Path::new("config.json")).unwrap();
+    let text = print::text(&compile(&spec, &root(), &options(), None).unwrap());
+    let labelled: Vec<&str> =
+        text.lines().filter(|line| line.contains("l:0") || line.contains("p:0")).collect();
+    let expected = [
+        "write p:0 to /proc/self/attr/keycreate",
+        "mount tmpfs on /dev (mode=755,size=65536k,context=l:0,",
+        "mount devpts on /dev/pts (",
+        "label /dev/mqueue l:0",
+        "mount tmpfs on /dev/shm (",
+        "write p:0 to /proc/self/attr/exec",
+    ];
+    assert_eq!(labelled.len(), expected.len(), "{labelled:#?}");
+    for (line, expected) in labelled.iter().zip(expected) {
+        assert!(line.contains(expected), "{line}: {expected}");
+    }
+}
+
 #[test]
 fn plan_and_its_bytes_agree() {
     let text = fs::read(

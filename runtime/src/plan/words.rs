@@ -37,6 +37,7 @@ pub(super) fn words(step: &StepBuf) -> String {
         StepBuf::Reconfigure { target, options } => {
             format!("remount {}{}", text(target), list(options.iter().map(text)))
         }
+        StepBuf::FileLabel { path, value } => format!("label {} {}", text(path), text(value)),
         StepBuf::CopyUp {} => "the next mount starts as a copy of what it covers".to_owned(),
         StepBuf::Device { path, mode, major, minor, uid, gid } => {
             let kind = match mode & libc::S_IFMT {
