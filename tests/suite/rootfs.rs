@@ -107,14 +107,42 @@ fn path_masked_twice_is_masked() {
 #[test]
 fn mask_of_a_symlink_stays_inside_the_root() {
     need_root!();
-    let container = Bundle::seeing(&["list:/etc"]);
-    let outside = container.file("outside");
-    fs::create_dir(&outside).unwrap();
-    fs::write(outside.join("kept"), "").unwrap();
-    symlink(&outside, container.rootfs().join("link")).unwrap();
-    let container = container.push("/linux/maskedPaths", "/link");
-    container.run().ok();
-    assert!(outside.join("kept").exists());
+    let container = Bundle::seeing(&["list:/hidden"]);
+    fs::create_dir(container.rootfs().join("hidden")).unwrap();
+    fs::write(container.rootfs().join("hidden/file"), "").unwrap();
+    symlink("../../../hidden", container.rootfs().join("link")).unwrap();
+    symlink("/nowhere", container.rootfs().join("dangling")).unwrap();
+    let container = container.set("/linux/maskedPaths", json!(["/dangling", "/link"]));
+    assert_eq!(container.seen_one(), json!([]));
+}
+
+/// However a path is written, it is covered, or the container is refused: a mask that is silently none is the worst.
+#[test]
+fn paths_of_any_form_are_masked_and_made_read_only() {
+    need_root!();
+    not_runc!("1.1.5 refuses a file with a slash behind it");
+    for form in
+        ["/etc/secret", "/etc/secret/", "/etc/secret/.", "//etc/./secret", "/etc/../etc/secret", "etc/secret"]
+    {
+        let container = Bundle::seeing(&["read:/etc/secret"]).set("/root/readonly", false);
+        fs::write(container.rootfs().join("etc/secret"), "hush").unwrap();
+        assert_eq!(container.push("/linux/maskedPaths", form).seen_one(), "", "{form}");
+        let container = Bundle::seeing(&["open-rw:/etc/secret"]).set("/root/readonly", false);
+        fs::write(container.rootfs().join("etc/secret"), "hush").unwrap();
+        assert_eq!(container.push("/linux/readonlyPaths", form).seen_one()["error"], "EROFS", "{form}");
+    }
+}
+
+#[test]
+fn path_below_a_masked_one_is_masked_with_it() {
+    need_root!();
+    let below = json!(["/etc/below/secret", "/etc", "/etc/below", "/etc/below/secret"]);
+    let container = Bundle::seeing(&["list:/etc", "read:/etc/below/secret"]);
+    fs::create_dir(container.rootfs().join("etc/below")).unwrap();
+    fs::write(container.rootfs().join("etc/below/secret"), "hush").unwrap();
+    let seen = container.set("/linux/maskedPaths", below).seen();
+    assert_eq!(seen["list:/etc"], json!([]));
+    assert_eq!(seen["read:/etc/below/secret"]["error"], "ENOENT");
 }
 
 #[test]
@@ -166,8 +194,11 @@ fn masked_path_cannot_be_uncovered_by_a_planted_null_device() {
 fn host_directory_under_a_dev_symlink_is_untouched() {
     need_root!();
     not_runc!("1.1.5 has the hole");
-    // CVE-2026-41579: /dev of the image is a symlink out of the root.
-    let container = Bundle::seeing(&["cwd"]);
+    // CVE-2026-41579: /dev of the image is a symlink out of the root, and nothing is mounted there.
+    let container = Bundle::seeing(&["cwd"]).edit(|config| {
+        let mounts = config["mounts"].as_array_mut().unwrap();
+        mounts.retain(|mount| !mount["destination"].as_str().unwrap().starts_with("/dev"));
+    });
     let outside = container.file("outside");
     fs::create_dir(&outside).unwrap();
     symlink(&outside, container.rootfs().join("dev")).unwrap();
