@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
-use skeg_tests::{Bundle, Value, host, json, need_root, only_skeg};
+use skeg_tests::{Bundle, Value, host, json, leftovers, need_root, only_skeg};
 
 use crate::races::Swapper;
 
@@ -227,9 +227,20 @@ fn root_that_is_exchanged_is_one_of_the_two() {
     drop(swapper);
     // The directory has no program: what was made there are mount points, as in any root, and never a file of ours.
     assert_eq!(fs::read_to_string(&outside.file).unwrap(), "of the host");
-    let made = fs::read_dir(&outside.directory).unwrap().flatten().filter(|e| e.file_name() != "file");
-    assert!(made.into_iter().all(|entry| entry.metadata().unwrap().is_dir()));
+    fs::remove_file(&outside.file).unwrap();
+    assert_eq!(not_directories(&outside.directory), Vec::<PathBuf>::new());
     container.nothing_left();
+}
+
+/// What is below a directory and is no directory.
+fn not_directories(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().flatten();
+    entries
+        .flat_map(|entry| match entry.file_type().unwrap().is_dir() {
+            true => not_directories(&entry.path()),
+            false => vec![entry.path()],
+        })
+        .collect()
 }
 
 /// What is made in a root are mount points and nothing else.
@@ -281,13 +292,23 @@ fn values_that_would_write_more_than_one_line_are_refused() {
     need_root!();
     let cases = [
         ("/linux/sysctl", json!({"net.ipv4.ip_forward": "1\n2"})),
+        ("/linux/sysctl", json!({"net.ipv4.ip_forward": "1\u{0}"})),
         ("/linux/sysctl", json!({"net/../../kernel.core_pattern": "x"})),
+        ("/linux/sysctl", json!({"net.ipv4.\n.ip_forward": "1"})),
+        ("/linux/cgroupsPath", json!("/skegtest\n0::/")),
+        ("/linux/cgroupsPath", json!("skegtest/../../other")),
         ("/linux/resources/unified", json!({"../memory.max": "1"})),
+        ("/linux/resources/unified", json!({"/sys/fs/cgroup/pids.max": "1"})),
+        ("/linux/resources/unified", json!({"pids.max": "1\u{0}"})),
         ("/linux/resources/hugepageLimits", json!([{"pageSize": "../../2MB", "limit": 1}])),
+        ("/hostname", json!("a\u{0}b")),
+        ("/process/env/0", json!("A=\u{0}")),
     ];
     for (at, value) in cases {
         let container = Bundle::new().set(at, value.clone());
-        assert_ne!(container.run().code, 0, "{value}");
+        let run = container.run();
+        assert_ne!(run.code, 0, "{value}");
+        assert!(run.stderr.contains(at.trim_start_matches('/').split('/').next().unwrap()), "{value}: {run}");
         container.nothing_left();
     }
 }
@@ -342,9 +363,21 @@ fn files_behind_symlinks_of_others_are_not_cut_off() {
     let outside = Outside::beside(&container);
     let link = container.file("link");
     symlink(&outside.file, &link).unwrap();
+    // The pid file is written to this name first.
+    symlink(&outside.file, container.file(".pid")).unwrap();
     let link = link.display().to_string();
-    container.command("run", &["--pid-file", &link]).finish();
-    assert_eq!(fs::read_to_string(&outside.file).unwrap(), "of the host");
+    container.command("run", &["--pid-file", &link]).finish().ok();
+    outside.is_unchanged("--pid-file");
+    container.command("run", &["--pid-file", "pid"]).finish().ok();
+    outside.is_unchanged("the first name of --pid-file");
+    symlink(&outside.file, container.file("log")).unwrap();
+    container.runtime(&["--debug", "--log", "log", "run", &container.id]).finish().exits(1);
+    outside.is_unchanged("--log");
+    let container = container.set("/process/terminal", true);
+    symlink(&outside.file, container.file("socket")).unwrap();
+    container.create_with(&["--console-socket", "socket"]).exits(1);
+    outside.is_unchanged("--console-socket");
+    container.nothing_left();
 }
 
 #[test]
@@ -364,4 +397,40 @@ fn one_of_many_creates_of_an_id_wins() {
         container.command("delete", &["--force"]).finish().ok();
         container.nothing_left();
     }
+}
+
+/// Whoever wins, one `delete --force` afterwards removes what is left, and nothing of it is frozen.
+#[test]
+fn commands_that_race_leave_no_half_of_a_container() {
+    only_skeg!();
+    need_root!();
+    let delete = &["delete", "--force"][..];
+    for _ in 0..15 {
+        let container = Bundle::pausing();
+        at_once(&container, &[&["create"], delete, &["create"], delete]);
+        container.command("delete", &["--force"]).finish().ok();
+        leftovers::wait_for_all_children();
+        container.nothing_left();
+        container.create().ok();
+        container.start().ok();
+        at_once(&container, &[&["pause"], &["exec"], &["kill"], &["pause"], delete]);
+        container.command("delete", &["--force"]).finish().ok();
+        leftovers::wait_for_all_children();
+        container.nothing_left();
+    }
+}
+
+/// Starts commands of one container side by side, and waits for all of them.
+fn at_once(container: &Bundle, commands: &[&[&str]]) {
+    let start = |words: &&[&str]| {
+        let (command, options) = words.split_first().unwrap();
+        let operand = match *command {
+            "kill" => &["KILL"][..],
+            "exec" => &["/probe", "exit", "0"],
+            _ => &[],
+        };
+        container.command(command, options).args(operand).spawn()
+    };
+    let running: Vec<_> = commands.iter().map(start).collect();
+    running.into_iter().for_each(|running| drop(running.detach()));
 }

@@ -131,6 +131,21 @@ fn user_out_of_range_is_refused() {
     container.exec_with(&["-u", "4294967296"], &["true"]).finish().exits(255);
 }
 
+/// CVE-2026-30892: what is no number must not become 0.
+#[test]
+fn user_is_the_number_however_it_is_written() {
+    need_root!();
+    not_runc!("1.1.5 takes an empty user for 0");
+    let container = Bundle::pausing().set("/process/user", json!({"uid": 5, "gid": 6})).running();
+    for (user, uid, gid) in [("1", 1, 6), ("1:0", 1, 0), ("0001", 1, 6), ("0:0001", 0, 1)] {
+        let ids = &container.exec_seen(&["-u", user], &["ids"])["ids"];
+        assert_eq!((&ids["uid"], &ids["gid"]), (&json!(uid), &json!(gid)), "{user}");
+    }
+    for user in [":", "1:", ":1", "+1", " 1", "0x1", "1:-1", "1:4294967295", "1:2:3", "root", "1\n"] {
+        container.exec_with(&["--user", user], &["true"]).finish().exits(255);
+    }
+}
+
 #[test]
 fn additional_groups_are_those_asked_for() {
     need_root!();
@@ -179,6 +194,34 @@ fn process_file_describes_the_whole_process() {
     assert!(seen["env"].as_array().unwrap().contains(&json!("ONLY=this")));
     assert!(!seen["env"].to_string().contains("TERM="));
     assert_eq!(seen["ids"], json!({"uid": 7, "euid": 7, "gid": 8, "egid": 8, "groups": [9]}));
+}
+
+/// The capabilities are those of the file and no others; the filter is the container's, which a file can't have.
+#[test]
+fn process_file_confines_as_it_says() {
+    need_root!();
+    let filter = json!({
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"],
+        "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}],
+    });
+    let container = Bundle::pausing().set("/linux/seccomp", filter).running();
+    let kill = json!(["CAP_KILL"]);
+    let process = json!({
+        "args": ["/probe", "see", "caps", "seccomp", "ids"],
+        "cwd": "/",
+        "user": {"uid": 0, "gid": 0},
+        "noNewPrivileges": true,
+        "capabilities": {"bounding": kill, "effective": kill, "permitted": kill},
+    });
+    fs::write(container.file("process.json"), process.to_string()).unwrap();
+    let seen = container.command("exec", &["--process", "process.json"]).finish().ok().json();
+    for set in ["CapBnd", "CapEff", "CapPrm"] {
+        assert_eq!(bits(&seen["caps"][set]), 1 << 5, "{set}");
+    }
+    assert_eq!((bits(&seen["caps"]["CapInh"]), bits(&seen["caps"]["CapAmb"])), (0, 0));
+    assert_eq!(seen["seccomp"], json!({"Seccomp": "2", "NoNewPrivs": "1"}));
+    assert_eq!(seen["ids"]["groups"], json!([]));
 }
 
 #[test]

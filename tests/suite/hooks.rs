@@ -178,7 +178,8 @@ fn hook_starts_with_stdio_and_nothing_else() {
     let probe = host::probe().display().to_string();
     let hook = json!({"path": probe, "args": ["probe", "save", file, "fds"]});
     let container = container.hook_with("createRuntime", hook);
-    container.run().ok();
+    let leaked = fs::File::open("/").unwrap();
+    container.command("run", &[]).give(leaked.into(), 9).finish().ok();
     let seen: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     let fds: Vec<&String> = seen["fds"].as_object().unwrap().keys().collect();
     assert_eq!(fds, ["0", "1", "2"], "{seen}");

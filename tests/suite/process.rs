@@ -82,7 +82,12 @@ fn user_and_groups_are_the_configured_ones() {
 #[test]
 fn groups_of_the_caller_are_dropped() {
     need_root!();
-    assert_eq!(Bundle::seeing(&["ids"]).seen_one()["groups"], json!([]));
+    let container = Bundle::seeing(&["ids"]);
+    let runtime = skeg_tests::host::runtime().display().to_string();
+    let root = container.state_root().display().to_string();
+    let words = ["--groups", "4242,4243", &runtime, "--root", &root, "run", &container.id];
+    let run = skeg_tests::Invocation::new("setpriv").args(words).cwd(container.path()).finish().ok();
+    assert_eq!(run.json()["ids"]["groups"], json!([]));
 }
 
 #[test]
@@ -284,4 +289,30 @@ fn large_argument_list_and_environment_arrive() {
     let seen = container.set("/process/env", json!(env)).seen();
     assert!(seen["env"].as_array().unwrap().len() >= 5000);
     assert_eq!(seen["args"][4], long.as_str());
+}
+
+/// More than one message of the stage's protocol holds, and more than a pipe.
+#[test]
+fn two_megabytes_of_arguments_and_a_hundred_thousand_variables_arrive() {
+    need_root!();
+    let mut args = vec!["/probe".to_owned(), "see".to_owned(), "counts".to_owned()];
+    args.extend((0..16).map(|_| "y".repeat(130_000)));
+    let env: Vec<String> = (0..100_000).map(|it| format!("V{it}=x")).collect();
+    // What an exec may take is a quarter of the stack (execve(2)).
+    let limits = json!([{"type": "RLIMIT_STACK", "soft": 64 << 20, "hard": 64 << 20}]);
+    let container = Bundle::new().set("/process/args", json!(args)).set("/process/env", json!(env));
+    let seen = container.set("/process/rlimits", limits).seen();
+    // HOME is added.
+    assert_eq!(seen["counts"], json!([args.len(), env.len() + 1]));
+}
+
+#[test]
+fn arguments_that_the_kernel_refuses_are_one_line_of_error() {
+    need_root!();
+    let long = "y".repeat(200_000);
+    let container = Bundle::new().args(&["/probe", &long]);
+    let run = container.run();
+    assert_ne!(run.code, 0);
+    assert!(run.stderr.contains("rgument list too long"), "{run}");
+    container.nothing_left();
 }
