@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+use skeg_tests::pty::Terminal;
 use skeg_tests::{Bundle, Value, host, json, leftovers, need_root, only_skeg};
 
 use crate::races::Swapper;
@@ -153,6 +154,19 @@ fn stage_that_crashes_leaves_no_core() {
     assert_eq!(after, before);
 }
 
+/// Puts something else where the runtime expects a file of /dev.
+fn set_trap(kind: &str, at: &Path, outside: &Outside) {
+    match kind {
+        "directory" => symlink(&outside.directory, at).unwrap(),
+        "link" => symlink(&outside.file, at).unwrap(),
+        "climb" => symlink("../../outside/file", at).unwrap(),
+        "hardlink" => fs::hard_link(&outside.file, at).unwrap(),
+        "file" => fs::write(at, "").unwrap(),
+        "fifo" => nix::unistd::mkfifo(at, Mode::S_IRWXU).unwrap(),
+        _ => mknod(at, SFlag::S_IFCHR, Mode::S_IRWXU, makedev(1, 5)).unwrap(),
+    }
+}
+
 /// Seen failing with RESOLVE_IN_ROOT taken out of nsexec/src/inside.rs.
 #[test]
 fn traps_in_the_images_dev_lead_nowhere() {
@@ -167,15 +181,7 @@ fn traps_in_the_images_dev_lead_nowhere() {
             if place.is_empty() {
                 fs::remove_dir(&dev).unwrap();
             }
-            match kind {
-                "directory" => symlink(&outside.directory, &trap).unwrap(),
-                "link" => symlink(&outside.file, &trap).unwrap(),
-                "climb" => symlink("../../outside/file", &trap).unwrap(),
-                "hardlink" => fs::hard_link(&outside.file, &trap).unwrap(),
-                "file" => fs::write(&trap, "").unwrap(),
-                "fifo" => nix::unistd::mkfifo(&trap, Mode::S_IRWXU).unwrap(),
-                _ => mknod(&trap, SFlag::S_IFCHR, Mode::S_IRWXU, makedev(1, 5)).unwrap(),
-            }
+            set_trap(kind, &trap, &outside);
             // Refused or made, inside: both are right.
             container.command("run", &[]).private_mounts().finish();
             container.command("delete", &["--force"]).finish().ok();
@@ -183,6 +189,67 @@ fn traps_in_the_images_dev_lead_nowhere() {
             container.nothing_left();
         }
     }
+}
+
+/// With a terminal, which is bound on /dev/console; the devpts is the container's own.
+#[test]
+fn traps_at_the_console_lead_nowhere() {
+    only_skeg!();
+    need_root!();
+    for kind in ["directory", "link", "climb", "hardlink", "file", "fifo", "zero"] {
+        let container = Bundle::seeing(&["cwd"]).set("/process/terminal", true).edit(|config| {
+            let mounts = config["mounts"].as_array_mut().unwrap();
+            mounts.retain(|mount| {
+                !["/dev", "/dev/shm", "/dev/mqueue"].iter().any(|at| mount["destination"] == *at)
+            });
+        });
+        let outside = Outside::beside(&container);
+        fs::create_dir(container.rootfs().join("dev")).unwrap();
+        set_trap(kind, &container.rootfs().join("dev/console"), &outside);
+        let (_terminal, slave) = Terminal::open(24, 80);
+        container.command("run", &[]).private_mounts().terminal(slave).spawn().wait();
+        container.command("delete", &["--force"]).finish().ok();
+        outside.is_unchanged(&format!("/dev/console: {kind}"));
+        container.nothing_left();
+    }
+}
+
+/// CVE-2026-55686 of Podman: the image says where it is made.
+#[test]
+fn working_directory_behind_a_symlink_is_made_inside() {
+    only_skeg!();
+    need_root!();
+    let container =
+        Bundle::seeing(&["cwd"]).set("/root/readonly", false).set("/process/cwd", "/link/made/deep");
+    let outside = Outside::beside(&container);
+    symlink(&outside.directory, container.rootfs().join("link")).unwrap();
+    let seen = container.command("run", &[]).private_mounts().finish().ok().json();
+    assert_eq!(seen["cwd"], format!("{}/made/deep", outside.directory.display()));
+    outside.is_unchanged("cwd");
+    assert!(container.rootfs().join(outside.directory.strip_prefix("/").unwrap()).join("made/deep").is_dir());
+}
+
+/// A directory that becomes a symlink out of the root while its content is copied.
+#[test]
+fn copy_up_of_what_is_exchanged_copies_nothing_of_the_host() {
+    only_skeg!();
+    need_root!();
+    let container = Bundle::script("cat /data/*/file; true").mount("/data", "tmpfs", "tmpfs", &["tmpcopyup"]);
+    let outside = Outside::beside(&container);
+    let data = container.rootfs().join("data");
+    fs::create_dir_all(data.join("dir/deep")).unwrap();
+    fs::write(data.join("dir/file"), "of the image").unwrap();
+    symlink(&outside.directory, data.join("link")).unwrap();
+    let swapper = Swapper::start(data.join("dir"), data.join("link"));
+    let mut copied = 0;
+    for _ in 0..200 {
+        let run = container.run();
+        assert!(!run.stdout.contains("of the host"), "{run}");
+        copied += u32::from(run.stdout.contains("of the image"));
+    }
+    drop(swapper);
+    assert!(copied > 0, "it was never copied");
+    container.nothing_left();
 }
 
 /// CVE-2025-31133, raced. Seen failing with the check of the null device's numbers taken out of nsexec.
@@ -243,6 +310,27 @@ fn not_directories(directory: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// The pid of a process that has ended is another's: told by the time at which it started.
+#[test]
+fn process_with_the_pid_of_an_ended_init_is_left_alone() {
+    only_skeg!();
+    need_root!();
+    let container = Bundle::pausing().running();
+    let path = container.state_root().join(&container.id).join("state.json");
+    let whole = fs::read_to_string(&path).unwrap();
+    let mut state: Value = serde_json::from_str(&whole).unwrap();
+    let started = state["init_process_start"].as_u64().unwrap();
+    state["init_process_start"] = json!(started - 1);
+    fs::write(&path, state.to_string()).unwrap();
+    assert_eq!(container.status(), "stopped");
+    assert_ne!(container.kill("KILL").code, 0);
+    assert_ne!(container.exec(&["/probe", "exit", "0"]).code, 0);
+    fs::write(&path, whole).unwrap();
+    // No signal has come.
+    assert_eq!(container.status(), "running");
+    assert_eq!(container.exec(&["/probe", "say", "here"]).ok().stdout, "here\n");
+}
+
 /// What is made in a root are mount points and nothing else.
 #[test]
 fn root_with_all_mount_points_is_left_as_it_was() {
@@ -253,7 +341,11 @@ fn root_with_all_mount_points_is_left_as_it_was() {
         entries
     };
     let container = Bundle::seeing(&["cwd"]);
+    let mut expected = list(&container.rootfs());
+    expected.extend(["dev", "proc", "sys"].map(|name| container.rootfs().join(name)));
+    expected.sort();
     container.run().ok();
+    assert_eq!(list(&container.rootfs()), expected);
     let before: Vec<_> =
         list(&container.rootfs()).iter().map(|path| fs::metadata(path).unwrap().mtime_nsec()).collect();
     let names = list(&container.rootfs());

@@ -371,3 +371,22 @@ fn cgroup_driver_of_systemd_is_a_clear_error_without_systemd() {
     container.runtime(&["--systemd-cgroup", "run", &container.id]).finish().fails_with("systemd");
     container.nothing_left();
 }
+
+/// Of two groups beside each other the name of one may begin the name of the other.
+#[test]
+fn exec_in_a_cgroup_beside_the_containers_is_refused() {
+    need_root!();
+    let container = Bundle::pausing();
+    let path = |name: &str| format!("/{}-parent/{name}", container.id);
+    let (own, other) = (path("a"), path("ab"));
+    let beside = Bundle::pausing().set("/linux/cgroupsPath", other.as_str()).running();
+    let container = container.set("/linux/cgroupsPath", own.as_str()).running();
+    for path in ["../ab", "../a/../ab", "/../ab", "x/../../ab", &format!("..{other}")] {
+        let exec = container.exec_with(&["--cgroup", path], &["/probe", "see", "cgroup"]).finish();
+        exec.exits(255);
+    }
+    drop(beside);
+    container.command("delete", &["--force"]).finish().ok();
+    container.wait();
+    leftovers::remove_cgroups(&container.id);
+}

@@ -620,3 +620,18 @@ fn symlinks_are_mounted_and_mounted_on_themselves() {
         assert_eq!(container.run().ok().stdout, "words\nuntouched", "{userns}");
     }
 }
+
+#[test]
+fn thousands_of_mounts_are_made() {
+    need_root!();
+    let container = Bundle::script("/bin/busybox wc -l < /proc/self/mounts");
+    let container = container.edit(|config| {
+        let mounts = config["mounts"].as_array_mut().unwrap();
+        mounts.extend((0..5000).map(|number| {
+            skeg_tests::json!({"destination": format!("/tmp/{number}"), "type": "tmpfs", "source": "tmpfs"})
+        }));
+    });
+    let lines: usize = container.run().ok().stdout.trim().parse().unwrap();
+    assert!(lines > 5000, "{lines}");
+    container.nothing_left();
+}
