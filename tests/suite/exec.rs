@@ -122,6 +122,7 @@ fn user_without_group_keeps_the_group_of_the_configuration() {
     assert_eq!((&ids["uid"], &ids["gid"]), (&json!(1000), &json!(6)));
 }
 
+/// Seen failing where the text is parsed as a signed number, cut to 32 bits, and 0 is what is none.
 #[test]
 fn user_that_is_no_number_is_refused() {
     need_root!();
@@ -130,6 +131,7 @@ fn user_that_is_no_number_is_refused() {
     container.exec_with(&["-u", "1x"], &["true"]).finish().exits(255);
 }
 
+/// Seen failing where the text is parsed as a signed number and cut to 32 bits.
 #[test]
 fn user_out_of_range_is_refused() {
     need_root!();
@@ -140,7 +142,8 @@ fn user_out_of_range_is_refused() {
     container.exec_with(&["-u", "4294967296"], &["true"]).finish().exits(255);
 }
 
-/// CVE-2026-30892: what is no number must not become 0.
+/// CVE-2026-30892: what is no number must not become 0. Seen failing where the text is parsed as a signed number, cut
+/// to 32 bits, and 0 is what is none.
 #[test]
 fn user_is_the_number_however_it_is_written() {
     need_root!();
@@ -155,6 +158,7 @@ fn user_is_the_number_however_it_is_written() {
     }
 }
 
+/// Seen failing with setgroups(2) taken out of nsexec's `credentials` and `program`: each of them holds.
 #[test]
 fn additional_groups_are_those_asked_for() {
     need_root!();
@@ -165,6 +169,7 @@ fn additional_groups_are_those_asked_for() {
     assert_eq!(groups, [65, 100]);
 }
 
+/// Seen failing where `add_capabilities` also adds to the inheritable and ambient sets.
 #[test]
 fn added_capability_is_not_inheritable() {
     need_root!();
