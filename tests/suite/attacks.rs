@@ -232,7 +232,8 @@ fn working_directory_behind_a_symlink_is_made_inside() {
     assert!(container.rootfs().join(outside.directory.strip_prefix("/").unwrap()).join("made/deep").is_dir());
 }
 
-/// A directory that becomes a symlink out of the root while its content is copied.
+/// A directory that becomes a symlink out of the root while its content is copied. Seen failing with O_NOFOLLOW taken
+/// out of `open_directory` in copy_up.rs.
 #[test]
 fn copy_up_of_what_is_exchanged_copies_nothing_of_the_host() {
     only_skeg!();
@@ -335,7 +336,8 @@ fn process_with_the_pid_of_an_ended_init_is_left_alone() {
     assert_eq!(container.exec(&["/probe", "say", "here"]).ok().stdout, "here\n");
 }
 
-/// What is made in a root are mount points and nothing else.
+/// What is made in a root are mount points and nothing else. Seen failing where nsexec makes a file of its own in the
+/// root.
 #[test]
 fn root_with_all_mount_points_is_left_as_it_was() {
     need_root!();
@@ -390,7 +392,7 @@ fn values_that_would_write_more_than_one_line_are_refused() {
     let cases = [
         ("/linux/sysctl", json!({"net.ipv4.ip_forward": "1\n2"})),
         ("/linux/sysctl", json!({"net.ipv4.ip_forward": "1\u{0}"})),
-        ("/linux/sysctl", json!({"net/../../kernel.core_pattern": "x"})),
+        ("/linux/sysctl", json!({"net/../../self/comm": "x"})),
         ("/linux/sysctl", json!({"net.ipv4.\n.ip_forward": "1"})),
         ("/linux/cgroupsPath", json!("/skegtest\n0::/")),
         ("/linux/cgroupsPath", json!("skegtest/../../other")),

@@ -85,6 +85,7 @@ fn nobody() -> skeg_tests::Value {
     json!({"path": "/dev/nobody", "type": "c", "major": 241, "minor": 7, "fileMode": 0o666})
 }
 
+/// Seen failing without the rules of `cgroup::fs::devices`.
 #[test]
 fn device_that_no_rule_allows_is_refused() {
     need_root!();
@@ -103,6 +104,7 @@ fn device_that_a_rule_allows_can_be_opened() {
     assert_eq!(seen["open-rw:/dev/nobody"]["error"], "EPERM");
 }
 
+/// Seen failing without the rules of `cgroup::fs::devices`.
 #[test]
 fn devices_may_be_made_but_not_used() {
     need_root!();
@@ -155,6 +157,31 @@ fn directory_of_the_host_as_stdin_gets_no_more_rights() {
     assert_eq!(flags_of(seen["read:/proc/self/fdinfo/0"].as_str().unwrap()), flags & !0o2_000_000);
     assert_eq!(seen["list:/proc/self/fd/0"], json!(["inside"]));
     assert_eq!(std::fs::metadata(&directory).map(|it| skeg_tests::host::owner(&it)).unwrap(), before);
+}
+
+/// The runtime has the privileges that the container lacks: what it gives away is gone. Seen failing where all streams
+/// but the null device are given to the mapped user.
+#[test]
+fn file_of_the_host_as_stdin_is_not_given_to_a_mapped_user() {
+    need_root!();
+    let container = Bundle::seeing(&["open-rw:/proc/self/fd/0"]).user_namespace(100_000);
+    let file = container.file("handed");
+    std::fs::write(&file, "of the host").unwrap();
+    let before = std::fs::metadata(&file).map(|it| skeg_tests::host::owner(&it)).unwrap();
+    let handed = std::fs::File::open(&file).unwrap();
+    let seen = container.command("run", &[]).give(handed.into(), 0).finish().ok().json();
+    assert_eq!(std::fs::metadata(&file).map(|it| skeg_tests::host::owner(&it)).unwrap(), before);
+    assert_eq!(seen["open-rw:/proc/self/fd/0"]["error"], "EACCES");
+}
+
+/// Seen failing without rules of cgroup v1 and v2.
+#[test]
+fn device_stays_refused_after_an_update_and_in_an_exec() {
+    need_root!();
+    let container = Bundle::pausing().set("/linux/devices", json!([nobody()])).running();
+    assert_eq!(container.exec_seen(&[], &["open:/dev/nobody"])["open:/dev/nobody"]["error"], "EPERM");
+    container.command("update", &["--pids-limit", "100"]).finish().ok();
+    assert_eq!(container.exec_seen(&[], &["open:/dev/nobody"])["open:/dev/nobody"]["error"], "EPERM");
 }
 
 fn flags_of(fdinfo: &str) -> u32 {

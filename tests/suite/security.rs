@@ -415,6 +415,7 @@ fn program_named_by_a_descriptor_is_refused() {
 }
 
 /// CVE-2019-5736: what the container can see of us is held until nobody executes it any more, and is then written to.
+/// Seen failing without the seals of `sealed_program`: every program that was held was written to.
 #[test]
 fn runtime_cannot_be_opened_for_writing_from_inside() {
     only_skeg!(); // An attack that works would hit this host.
