@@ -315,7 +315,8 @@ fn not_directories(directory: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The pid of a process that has ended is another's: told by the time at which it started.
+/// The pid of a process that has ended is another's: told by the time at which it started. Seen failing where
+/// `Identity::is_alive` does not compare the time.
 #[test]
 fn process_with_the_pid_of_an_ended_init_is_left_alone() {
     only_skeg!();
@@ -412,6 +413,7 @@ fn values_that_would_write_more_than_one_line_are_refused() {
     }
 }
 
+/// Seen failing with each of the modes in container/store.rs made wider: 0755, 0644 and, of the FIFO, 0666.
 #[test]
 fn state_is_readable_for_its_owner_alone() {
     only_skeg!();
@@ -428,6 +430,7 @@ fn state_is_readable_for_its_owner_alone() {
     assert_eq!(mode(&fifo), 0o600);
 }
 
+/// Seen failing with a variable in `envp` of `sys::start`.
 #[test]
 fn stage_has_no_environment() {
     only_skeg!();
@@ -442,18 +445,23 @@ fn state_directory_that_is_a_symlink_is_refused() {
     only_skeg!();
     need_root!();
     let container = Bundle::pausing();
-    let outside = Outside::beside(&container);
+    let foreign = container.file("foreign");
+    fs::create_dir(&foreign).unwrap();
+    fs::write(foreign.join("state.json"), "of somebody else").unwrap();
     fs::create_dir_all(container.state_root()).unwrap();
-    symlink(&outside.directory, container.state_root().join(&container.id)).unwrap();
+    symlink(&foreign, container.state_root().join(&container.id)).unwrap();
     for words in [&["create"][..], &["delete", "--force"], &["start"], &["kill"]] {
         let (command, options) = words.split_first().unwrap();
-        container.command(command, options).finish();
-        outside.is_unchanged(command);
+        assert_ne!(container.command(command, options).finish().code, 0, "{command}");
+        assert_eq!(fs::read_to_string(foreign.join("state.json")).unwrap(), "of somebody else", "{command}");
+        assert_eq!(fs::read_dir(&foreign).unwrap().count(), 1, "{command}");
     }
     fs::remove_file(container.state_root().join(&container.id)).unwrap();
     container.nothing_left();
 }
 
+/// Seen failing with the pid file written to its path, with O_EXCL and O_NOFOLLOW taken out of its first name, and with
+/// O_NOFOLLOW taken out of logging.rs.
 #[test]
 fn files_behind_symlinks_of_others_are_not_cut_off() {
     only_skeg!();
@@ -479,6 +487,7 @@ fn files_behind_symlinks_of_others_are_not_cut_off() {
     container.nothing_left();
 }
 
+/// Seen failing with EEXIST taken for success in `Store::create`.
 #[test]
 fn one_of_many_creates_of_an_id_wins() {
     only_skeg!();
@@ -498,7 +507,8 @@ fn one_of_many_creates_of_an_id_wins() {
     }
 }
 
-/// Whoever wins, one `delete --force` afterwards removes what is left, and nothing of it is frozen.
+/// Whoever wins, one `delete --force` afterwards removes what is left, and nothing of it is frozen. Seen failing with
+/// LOCK_SH in the place of LOCK_EX in container/lock.rs.
 #[test]
 fn commands_that_race_leave_no_half_of_a_container() {
     only_skeg!();

@@ -107,6 +107,7 @@ fn log_that_cannot_be_opened_is_an_error() {
     container.nothing_left();
 }
 
+/// Seen failing with the line of JSON put together by format!.
 #[test]
 fn newline_in_a_name_stays_inside_one_line_of_the_log() {
     need_root!();
