@@ -627,6 +627,7 @@ fn symlinks_are_mounted_and_mounted_on_themselves() {
     }
 }
 
+/// Seen failing with a MAX_STREAM of 384 KiB.
 #[test]
 fn thousands_of_mounts_are_made() {
     need_root!();

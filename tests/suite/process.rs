@@ -291,6 +291,7 @@ fn session_keyring_can_be_kept() {
     assert!(!seen.to_string().contains(&format!("_ses.{}", container.id)), "{seen}");
 }
 
+/// Seen failing with a MAX_STREAM of 384 KiB.
 #[test]
 fn large_argument_list_and_environment_arrive() {
     need_root!();
@@ -302,7 +303,8 @@ fn large_argument_list_and_environment_arrive() {
     assert_eq!(seen["args"][4], long.as_str());
 }
 
-/// More than one message of the stage's protocol holds, and more than a pipe.
+/// More than one message of the stage's protocol holds, and more than a pipe. Seen failing with a MAX_STREAM of 384
+/// KiB.
 #[test]
 fn two_megabytes_of_arguments_and_a_hundred_thousand_variables_arrive() {
     need_root!();
