@@ -192,6 +192,7 @@ fn invalid_container_id_is_refused() {
     container.nothing_left();
 }
 
+/// Seen failing without MAX in `Id`; mkdir(2) refuses it as well.
 #[test]
 fn id_of_a_kilobyte_is_refused_or_works() {
     need_root!();
@@ -333,6 +334,7 @@ fn step_that_the_kernel_refuses_is_described() {
     }
 }
 
+/// Seen failing without the checks for NUL in check/text.rs and plan/text.rs: each of them holds.
 #[test]
 fn nul_in_a_string_is_refused() {
     need_root!();

@@ -119,6 +119,7 @@ fn newline_in_a_name_stays_inside_one_line_of_the_log() {
     serde_json::from_str::<Value>(&lines[0]).unwrap();
 }
 
+/// Seen failing where the error of a variable without "=" repeats it.
 #[test]
 fn secrets_of_the_environment_are_not_in_the_error() {
     need_root!();

@@ -114,6 +114,7 @@ fn filter_is_loaded_without_no_new_privileges() {
     assert_eq!(seen["mkdir:/tmp/made"]["error"], "EPERM");
 }
 
+/// Seen failing with the filter loaded before no_new_privs is set.
 #[test]
 fn filter_is_loaded_for_a_user_without_capabilities() {
     need_root!();
