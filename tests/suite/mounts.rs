@@ -66,8 +66,22 @@ fn flags_of_the_default_mounts_are_set() {
 fn cgroup_mount_is_read_only() {
     need_root!();
     not_runc!("1.1.5 leaves the tmpfs of cgroup v1 writable");
-    let mounts = Bundle::seeing(&["mounts"]).seen_one();
-    assert!(has(at(&mounts, "/sys/fs/cgroup"), "ro"), "{mounts:#}");
+    let seeing = || Bundle::seeing(&["mounts"]);
+    for container in [
+        seeing(),
+        seeing().namespace("cgroup", None),
+        seeing().user_namespace(100_000),
+        seeing().user_namespace(100_000).namespace("cgroup", None),
+    ] {
+        let mounts = container.seen_one();
+        // On v1 that of each hierarchy, too.
+        let groups = mounts.as_array().expect("a list").iter().filter(|mount| {
+            mount["target"].as_str().is_some_and(|target| target.starts_with("/sys/fs/cgroup"))
+        });
+        let writable: Vec<&Value> = groups.filter(|mount| !has(mount, "ro")).collect();
+        assert!(writable.is_empty(), "{writable:#?}");
+        assert!(has(at(&mounts, "/sys/fs/cgroup"), "ro"), "{mounts:#}");
+    }
 }
 
 #[test]
