@@ -367,6 +367,7 @@ fn home_comes_from_the_passwd_file_of_the_container() {
     assert!(seen["env"].as_array().unwrap().contains(&json!("HOME=/home/ann")), "{seen}");
 }
 
+/// Nothing in skeg looks a user's name up: seen failing where `set_user` takes 1000 for the name of user 0.
 #[test]
 fn numeric_user_is_never_looked_up_as_a_name() {
     need_root!();

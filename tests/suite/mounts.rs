@@ -213,6 +213,7 @@ fn tmpfs_takes_its_options() {
     assert!(data.as_array().unwrap().iter().any(|it| it == "size=1024k"), "{data}");
 }
 
+/// Seen failing with the step CopyUp taken out.
 #[test]
 fn tmpfs_can_copy_up_what_it_covers() {
     need_root!();

@@ -319,6 +319,7 @@ fn two_megabytes_of_arguments_and_a_hundred_thousand_variables_arrive() {
     assert_eq!(seen["counts"], json!([args.len(), env.len() + 1]));
 }
 
+/// Seen failing where `fail_exec` says nothing.
 #[test]
 fn arguments_that_the_kernel_refuses_are_one_line_of_error() {
     need_root!();
