@@ -158,6 +158,36 @@ fn stage_that_crashes_leaves_no_core() {
     assert_eq!(after, before);
 }
 
+/// CVE-2019-19921, raced: what is at /proc is a procfs or nothing, and the sysctl is the container's own. Seen failing with
+/// RESOLVE_NO_SYMLINKS taken out of `Symlinks::Refuse`: the procfs was elsewhere.
+#[test]
+fn proc_that_is_exchanged_for_a_symlink_is_a_procfs_or_nothing() {
+    only_skeg!();
+    need_root!();
+    let sections = ["statfs:/proc", "read:/proc/sys/net/ipv4/ip_forward"];
+    let container = Bundle::seeing(&sections).set("/linux/sysctl", json!({"net.ipv4.ip_forward": "1"}));
+    let outside = Outside::beside(&container);
+    let (proc, link) = (container.rootfs().join("proc"), container.rootfs().join("link"));
+    fs::create_dir(&proc).unwrap();
+    symlink(&outside.directory, &link).unwrap();
+    let swapper = Swapper::start(proc, link);
+    let mut real = 0;
+    for _ in 0..200 {
+        let run = container.command("run", &[]).private_mounts().finish();
+        container.command("delete", &["--force"]).finish().ok();
+        if run.code == 0 {
+            let seen = run.json();
+            // It may have been exchanged again before it is looked at.
+            assert!(seen[sections[0]] == "0x9fa0" || seen[sections[0]]["error"] == "ENOENT", "{run}");
+            real += u32::from(seen[sections[1]] == "1\n");
+        }
+    }
+    drop(swapper);
+    assert!(real > 0, "it was never there");
+    outside.is_unchanged("proc");
+    container.nothing_left();
+}
+
 /// Puts something else where the runtime expects a file of /dev.
 fn set_trap(kind: &str, at: &Path, outside: &Outside) {
     match kind {
@@ -382,6 +412,10 @@ fn password_file_that_is_a_trap_is_none() {
     };
     assert!(home(|passwd, host| symlink(host, passwd).unwrap()).contains("\"HOME=/\""));
     assert!(home(|passwd, _| nix::unistd::mkfifo(passwd, Mode::S_IRWXU).unwrap()).contains("\"HOME=/\""));
+    let device = |passwd: &Path, _: &Path| {
+        mknod(passwd, SFlag::S_IFCHR, Mode::S_IRWXU, makedev(1, 5)).unwrap();
+    };
+    assert!(home(device).contains("\"HOME=/\""));
     let long = |passwd: &Path, _: &Path| {
         let line = format!("u:x:0:0:{}:/:/bin/sh\nu:x:1000:1000::/right:/bin/sh\n", "x".repeat(70_000));
         fs::write(passwd, line).unwrap();

@@ -118,6 +118,7 @@ fn root_of_a_user_namespace_gets_what_it_can_not_reach() {
     assert_eq!(container.seen_one(), "text");
 }
 
+/// Seen failing with the descriptors sent in the opposite order.
 #[test]
 fn hundreds_of_mounts_are_attached_in_their_order() {
     need_root!();
