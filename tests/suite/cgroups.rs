@@ -399,3 +399,25 @@ fn exec_in_a_cgroup_beside_the_containers_is_refused() {
     container.wait();
     leftovers::remove_cgroups(&container.id);
 }
+
+/// What `exec` has just put there ends with nobody's PID namespace, and `pause` may have stopped it: neither it nor the
+/// delete would ever end. Seen failing with `let_go` taken out of cgroup/remove.rs.
+#[test]
+fn frozen_process_of_an_ended_container_is_let_go() {
+    need_root!();
+    not_runc!("1.1.5 waits for it");
+    let container = Bundle::pausing().running();
+    let group = container.cgroup("freezer");
+    container.kill("KILL").ok();
+    container.wait();
+    let mut stray = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+    fs::write(group.join("cgroup.procs"), stray.id().to_string()).unwrap();
+    let (file, word) =
+        if host::has_cgroup_v1() { ("freezer.state", "FROZEN") } else { ("cgroup.freeze", "1") };
+    fs::write(group.join(file), word).unwrap();
+    // With v1 it is delivered when the process runs again.
+    stray.kill().unwrap();
+    container.delete().ok();
+    stray.wait().unwrap();
+    container.nothing_left();
+}
