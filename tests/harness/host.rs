@@ -128,11 +128,6 @@ macro_rules! not_runc {
             $crate::skip!("{limit}");
         }
     };
-    ($reason:literal) => {
-        if $crate::host::maker() == $crate::host::Maker::Runc {
-            $crate::skip!("runc: {}", $reason);
-        }
-    };
 }
 
 /// Owner, group and mode of a file.

@@ -8,6 +8,8 @@ mod sys;
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::{env, fs, process};
 
@@ -57,6 +59,7 @@ fn perform(words: &[&str], fds: &Value) -> io::Result<()> {
         ["fork", count] => say(&sys::fork_at_once(number(count)?).to_string()),
         ["eat", mebibytes] => say(&sys::touch_memory(number::<usize>(mebibytes)? << 20).to_string()),
         ["notify", message] => notify(message),
+        ["overwrite", stage, until] => say(&overwrite(stage, Path::new(until))?.to_string()),
         ["pry", stage, until] => say(&pry(stage, Path::new(until))?.to_string()),
         ref other => Err(io::Error::other(format!("unknown command {other:?}"))),
     }
@@ -123,6 +126,34 @@ fn pry(stage: &str, until: &Path) -> io::Result<Value> {
         }
     }
     Ok(json!({"met": met, "got": got}))
+}
+
+/// Holds the program of every process of this name, until there is a file `until`; then writes to what it holds, when it
+/// is nobody's program any more: how often it held one, and how often it could write.
+fn overwrite(stage: &str, until: &Path) -> io::Result<Value> {
+    say("waiting")?;
+    let mut held = Vec::new();
+    while !until.exists() {
+        for process in fs::read_dir("/proc")?.flatten().map(|entry| entry.path()) {
+            let is_stage =
+                fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim_end() == stage);
+            // The limit on open files is for the rest.
+            if is_stage && held.len() < 500 {
+                let program =
+                    fs::File::options().read(true).custom_flags(libc::O_PATH).open(process.join("exe"));
+                let is_its_own = |file: &fs::File| {
+                    Ok::<_, io::Error>(file.metadata()?.ino() == fs::metadata("/probe")?.ino())
+                };
+                held.extend(program.ok().filter(|file| !is_its_own(file).unwrap_or(true)));
+            }
+        }
+    }
+    let write = |file: &fs::File| {
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        fs::File::options().write(true).open(path)?.write_all(b"x")
+    };
+    let written = held.iter().filter(|file| write(file).is_ok()).count();
+    Ok(json!({"held": held.len(), "written": written}))
 }
 
 fn say(line: &str) -> io::Result<()> {

@@ -42,6 +42,7 @@ pub fn section(name: &str) -> Value {
 fn plain(name: &str) -> io::Result<Value> {
     match name {
         "args" => Ok(env::args().collect()),
+        "counts" => Ok(json!([env::args().count(), env::vars().count()])),
         "env" => Ok(env::vars().map(|(name, value)| format!("{name}={value}")).collect()),
         "cwd" => Ok(env::current_dir()?.display().to_string().into()),
         "pid" => Ok(sys::process_ids()),

@@ -23,14 +23,19 @@ fn duration(container: &Bundle, command: &str) -> Duration {
     took
 }
 
-/// Does something to a starting container at moments that cover all of its start.
-fn at_every_moment(container: &Bundle, command: &str, harm: impl Fn(&Running)) {
+/// Does something to a starting container at moments that cover all of its start. `fails_clean`: of a command that fails
+/// nothing is left.
+fn at_every_moment(container: &Bundle, command: &str, fails_clean: bool, harm: impl Fn(&Running)) {
     let whole = duration(container, command).max(duration(container, command)) * 3 / 2;
     for moment in 0..MOMENTS {
         let running = container.command(command, &[]).spawn();
         spin(whole * moment / MOMENTS);
         harm(&running);
-        drop(running.detach());
+        let (output, _) = running.detach();
+        if fails_clean && output.code != 0 {
+            leftovers::wait_for_all_children();
+            container.nothing_left();
+        }
         container.command("delete", &["--force"]).finish().ok();
         // nsexec ends by itself when nobody is at the other end: it may be about to.
         leftovers::wait_for_all_children();
@@ -52,7 +57,7 @@ fn kill(pid: i32) {
 fn create_that_is_killed_leaves_nothing_that_can_not_be_removed() {
     only_skeg!();
     need_root!();
-    at_every_moment(&Bundle::pausing(), "create", |running| kill(running.pid()));
+    at_every_moment(&Bundle::pausing(), "create", false, |running| kill(running.pid()));
 }
 
 #[test]
@@ -60,12 +65,15 @@ fn create_that_is_killed_beside_a_user_namespace_leaves_nothing_that_can_not_be_
     only_skeg!();
     need_root!();
     let container = Bundle::pausing().user_namespace(100_000);
-    at_every_moment(&container, "create", |running| kill(running.pid()));
+    at_every_moment(&container, "create", false, |running| kill(running.pid()));
 }
 
+/// Seen failing with the undoing taken out of `Rollback::drop`.
 #[test]
 fn stage_that_is_killed_fails_the_create_and_leaves_nothing() {
     only_skeg!();
     need_root!();
-    at_every_moment(&Bundle::pausing(), "create", |running| stage_of(running).into_iter().for_each(kill));
+    at_every_moment(&Bundle::pausing(), "create", true, |running| {
+        stage_of(running).into_iter().for_each(kill)
+    });
 }

@@ -1,6 +1,9 @@
 //! Device nodes, the links beside them, and what the device cgroup lets through.
 
-use skeg_tests::{Bundle, json, need_root};
+use std::os::fd::AsRawFd;
+
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+use skeg_tests::{Bundle, json, need_root, not_runc};
 
 #[test]
 fn default_devices_are_there() {
@@ -82,6 +85,7 @@ fn nobody() -> skeg_tests::Value {
     json!({"path": "/dev/nobody", "type": "c", "major": 241, "minor": 7, "fileMode": 0o666})
 }
 
+/// Seen failing without the rules of `cgroup::fs::devices`.
 #[test]
 fn device_that_no_rule_allows_is_refused() {
     need_root!();
@@ -100,6 +104,7 @@ fn device_that_a_rule_allows_can_be_opened() {
     assert_eq!(seen["open-rw:/dev/nobody"]["error"], "EPERM");
 }
 
+/// Seen failing without the rules of `cgroup::fs::devices`.
 #[test]
 fn devices_may_be_made_but_not_used() {
     need_root!();
@@ -119,11 +124,69 @@ fn device_without_numbers_is_refused() {
     container.nothing_left();
 }
 
+/// runc#3674: stdio that is a null device must not be given to the container's user. Of a node of its own: it is the
+/// host's that would be changed otherwise. Seen failing without ReopenNull and without the exception for null devices
+/// in nsexec's `chown`: each of them holds.
 #[test]
 fn node_on_the_host_is_not_changed() {
     need_root!();
-    // runc#3674: stdio that is the host's null device must not be given to the container's user.
-    let before = std::fs::metadata("/dev/null").map(|it| skeg_tests::host::owner(&it)).unwrap();
-    Bundle::seeing(&["cwd"]).set("/process/user", json!({"uid": 1000, "gid": 1000})).run().ok();
-    assert_eq!(std::fs::metadata("/dev/null").map(|it| skeg_tests::host::owner(&it)).unwrap(), before);
+    let container = Bundle::seeing(&["cwd"]).set("/process/user", json!({"uid": 1000, "gid": 1000}));
+    let node = container.file("null");
+    mknod(&node, SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(1, 3)).unwrap();
+    let before = std::fs::metadata(&node).map(|it| skeg_tests::host::owner(&it)).unwrap();
+    let null = std::fs::File::options().read(true).write(true).open(&node).unwrap();
+    container.command("run", &[]).give(null.into(), 0).finish().ok();
+    assert_eq!(std::fs::metadata(&node).map(|it| skeg_tests::host::owner(&it)).unwrap(), before);
+}
+
+/// The file of the host that the caller has handed in is the one that arrives, and it is as open as it was. Seen
+/// failing where `reopen_null` takes every stream for a null device.
+#[test]
+fn directory_of_the_host_as_stdin_gets_no_more_rights() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::seeing(&["read:/proc/self/fdinfo/0", "list:/proc/self/fd/0"]);
+    let directory = container.file("handed");
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::write(directory.join("inside"), "").unwrap();
+    let before = std::fs::metadata(&directory).map(|it| skeg_tests::host::owner(&it)).unwrap();
+    let handed = std::fs::File::open(&directory).unwrap();
+    let flags =
+        flags_of(&std::fs::read_to_string(format!("/proc/self/fdinfo/{}", handed.as_raw_fd())).unwrap());
+    let seen = container.command("run", &[]).give(handed.into(), 0).finish().ok().json();
+    // Without FD_CLOEXEC, which the test's own has.
+    assert_eq!(flags_of(seen["read:/proc/self/fdinfo/0"].as_str().unwrap()), flags & !0o2_000_000);
+    assert_eq!(seen["list:/proc/self/fd/0"], json!(["inside"]));
+    assert_eq!(std::fs::metadata(&directory).map(|it| skeg_tests::host::owner(&it)).unwrap(), before);
+}
+
+/// The runtime has the privileges that the container lacks: what it gives away is gone. Seen failing where all streams
+/// but the null device are given to the mapped user.
+#[test]
+fn file_of_the_host_as_stdin_is_not_given_to_a_mapped_user() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::seeing(&["open-rw:/proc/self/fd/0"]).user_namespace(100_000);
+    let file = container.file("handed");
+    std::fs::write(&file, "of the host").unwrap();
+    let before = std::fs::metadata(&file).map(|it| skeg_tests::host::owner(&it)).unwrap();
+    let handed = std::fs::File::open(&file).unwrap();
+    let seen = container.command("run", &[]).give(handed.into(), 0).finish().ok().json();
+    assert_eq!(std::fs::metadata(&file).map(|it| skeg_tests::host::owner(&it)).unwrap(), before);
+    assert_eq!(seen["open-rw:/proc/self/fd/0"]["error"], "EACCES");
+}
+
+/// Seen failing without rules of cgroup v1 and v2.
+#[test]
+fn device_stays_refused_after_an_update_and_in_an_exec() {
+    need_root!();
+    let container = Bundle::pausing().set("/linux/devices", json!([nobody()])).running();
+    assert_eq!(container.exec_seen(&[], &["open:/dev/nobody"])["open:/dev/nobody"]["error"], "EPERM");
+    container.command("update", &["--pids-limit", "100"]).finish().ok();
+    assert_eq!(container.exec_seen(&[], &["open:/dev/nobody"])["open:/dev/nobody"]["error"], "EPERM");
+}
+
+fn flags_of(fdinfo: &str) -> u32 {
+    let flags = fdinfo.lines().find_map(|line| line.strip_prefix("flags:")).expect("flags");
+    u32::from_str_radix(flags.trim(), 8).expect("octal")
 }

@@ -170,6 +170,7 @@ fn hook_that_does_not_read_its_stdin_is_no_error() {
     Bundle::new().args(&["/probe", "exit", "0"]).hook("createRuntime", "exec <&-; exit 0").run().ok();
 }
 
+/// Seen failing with `close_on_exec_from` taken out of `Kept::claim`.
 #[test]
 fn hook_starts_with_stdio_and_nothing_else() {
     need_root!();
@@ -178,7 +179,8 @@ fn hook_starts_with_stdio_and_nothing_else() {
     let probe = host::probe().display().to_string();
     let hook = json!({"path": probe, "args": ["probe", "save", file, "fds"]});
     let container = container.hook_with("createRuntime", hook);
-    container.run().ok();
+    let leaked = fs::File::open("/").unwrap();
+    container.command("run", &[]).give(leaked.into(), 9).finish().ok();
     let seen: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     let fds: Vec<&String> = seen["fds"].as_object().unwrap().keys().collect();
     assert_eq!(fds, ["0", "1", "2"], "{seen}");

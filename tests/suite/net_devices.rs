@@ -23,7 +23,6 @@ fn wire() -> Option<()> {
 macro_rules! need_wire {
     () => {
         need_root!();
-        not_runc!("1.1.5 does not know the property");
         if wire().is_none() {
             skip!("no veth devices here");
         }
@@ -33,6 +32,7 @@ macro_rules! need_wire {
 #[test]
 fn device_is_moved_renamed_and_up_with_its_addresses() {
     need_wire!();
+    not_runc!();
     let container = Bundle::seeing(&["interfaces", "addresses"]);
     let seen = container.set("/linux/netDevices", json!({"v0": {"name": "eth7"}})).seen();
     assert_eq!(seen["interfaces"], json!({"lo": true, "eth7": true}));
@@ -43,6 +43,7 @@ fn device_is_moved_renamed_and_up_with_its_addresses() {
 #[test]
 fn device_keeps_its_name_unless_told_otherwise() {
     need_wire!();
+    not_runc!();
     let container = Bundle::seeing(&["interfaces"]).set("/linux/netDevices", json!({"v0": {}, "v1": {}}));
     assert_eq!(container.seen_one(), json!({"lo": true, "v0": true, "v1": true}));
 }
@@ -50,6 +51,7 @@ fn device_keeps_its_name_unless_told_otherwise() {
 #[test]
 fn hooks_find_the_device_in_the_container() {
     need_wire!();
+    not_runc!();
     let container = Bundle::seeing(&["interfaces"]).set("/linux/netDevices", json!({"v0": {}}));
     let moved = container.file("moved");
     let script = format!("test ! -e /sys/class/net/v0 && echo yes > {}", moved.display());
@@ -63,6 +65,7 @@ fn hooks_find_the_device_in_the_container() {
 fn devices_are_given_back_when_one_is_missing() {
     only_skeg!();
     need_wire!();
+    not_runc!();
     let container = Bundle::seeing(&["interfaces"]);
     let container = container.set("/linux/netDevices", json!({"v0": {"name": "eth7"}, "zz": {}}));
     container.create().fails_with(r#"linux.netDevices[\"zz\"]: find the device: ENODEV: no such device"#);
@@ -74,6 +77,7 @@ fn devices_are_given_back_when_one_is_missing() {
 fn device_that_would_have_the_name_of_another_is_given_back() {
     only_skeg!();
     need_wire!();
+    not_runc!();
     let container = Bundle::seeing(&["interfaces"]).set("/linux/netDevices", json!({"v0": {"name": "lo"}}));
     container
         .create()

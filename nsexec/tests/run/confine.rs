@@ -65,6 +65,7 @@ fn groups_of_the_caller_are_dropped() {
     assert_eq!(status(shows_status(credentials(1000, [0; 5])), "Groups:"), "");
 }
 
+/// Seen failing with `drop_bounding` taken out.
 #[test]
 fn capabilities_are_exactly_those_of_the_plan() {
     let sets = [CHOWN | KILL, CHOWN | KILL, CHOWN, 0, 0];

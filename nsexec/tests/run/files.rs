@@ -40,6 +40,7 @@ fn a_missing_mount_point_is_made() {
     assert_eq!(fs::metadata(plan.path("a/b/file")).unwrap().len(), 0);
 }
 
+/// Seen failing with openat(2) in the place of openat2(2) in nsexec/src/inside.rs.
 #[test]
 fn a_mount_point_behind_a_dangling_symlink_is_made_inside() {
     let source = tempfile::tempdir().unwrap();
@@ -84,6 +85,7 @@ fn procfs_on_a_symlink_is_refused() {
     assert_eq!(failed(&plan.with(step).pivot()), (Op::OpenTarget, ELOOP));
 }
 
+/// Seen failing with RESOLVE_NO_SYMLINKS taken out of `Symlinks::Refuse`, and the same question out of `follow`.
 #[test]
 fn procfs_on_a_dangling_symlink_is_refused() {
     let plan = Plan::new(&["true"]);
@@ -131,6 +133,7 @@ fn tmpfs_takes_the_mode_of_what_it_covers() {
     assert_eq!(plan.with(step).pivot().run().stdout, "1751\n");
 }
 
+/// Seen failing with O_NOFOLLOW, and with fchmod(2), taken out of copy_up.rs.
 #[test]
 fn tmpfs_can_start_as_a_copy() {
     let script = "cd /data; ls -l | grep -v total | sed 's/ [A-Z][a-z][a-z] .* / /'; cat deep/er/file; stat -c %b hole";
@@ -162,6 +165,7 @@ fn tmpfs_can_start_as_a_copy() {
     assert_eq!(lines.collect::<Vec<_>>(), ["text", "text", "text", "0"], "{outcome:?}");
 }
 
+/// Seen failing with O_NOFOLLOW taken out of copy_up.rs.
 #[test]
 fn a_symlink_is_copied_and_not_followed() {
     let outside = tempfile::tempdir().unwrap();
@@ -225,6 +229,7 @@ fn a_bind_can_be_read_only() {
     assert!(plan.run().stderr.contains("Read-only file system"));
 }
 
+/// Seen failing with EPERM taken out of `change_top`.
 #[test]
 fn a_flag_that_a_user_namespace_has_locked_stays() {
     let source = tempfile::tempdir().unwrap();
@@ -244,7 +249,7 @@ fn a_flag_that_a_user_namespace_has_locked_stays() {
 }
 
 /// In a thread with a mount namespace of its own.
-fn in_own_mounts<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub fn in_own_mounts<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             unshare(CloneFlags::CLONE_NEWNS).unwrap();
@@ -290,6 +295,7 @@ fn another_device_in_its_place_is_refused() {
     assert_eq!(failed(&plan), (Op::Verify, EEXIST));
 }
 
+/// Seen failing without the look at what is there in nsexec's `device`.
 #[test]
 fn a_symlink_in_a_devices_place_is_refused() {
     let outside = tempfile::NamedTempFile::new().unwrap();
@@ -339,6 +345,7 @@ fn masked_paths_are_empty() {
     assert!(outcome.stderr.contains("Read-only file system"), "{outcome:?}");
 }
 
+/// Seen failing without the look at the device's numbers in `Container::null`.
 #[test]
 fn a_mask_from_a_false_null_device_is_refused() {
     let plan = Plan::new(&["true"]);
@@ -389,6 +396,7 @@ fn a_sysctl_does_not_leave_its_directory() {
     assert_eq!(outcome.failure().map(|failure| failure.op), Some(Op::Open));
 }
 
+/// Seen failing where the sysctl is written to what is at /proc.
 #[test]
 fn a_sysctl_is_not_written_through_what_covers_proc() {
     let plan = Plan::new(&["cat", "/proc/sys/net/ipv4/ip_forward"])

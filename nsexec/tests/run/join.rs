@@ -95,6 +95,7 @@ fn a_path_that_is_missing_is_refused_with_its_position() {
     assert_eq!((failure.stage, failure.op, failure.errno, failure.detail), (Stage::Join, Op::Open, 2, 1));
 }
 
+/// Seen failing with `set_dumpable(false)` taken out of nsexec's `join`.
 #[test]
 fn a_process_that_joins_is_not_dumpable_before_it_does() {
     let trace = tempfile::NamedTempFile::new().unwrap();

@@ -27,6 +27,7 @@ fn longest_attribute_reads_back() {
     assert_eq!(Step::read(&message), Ok(Step::Hostname { name: &text(MAX_ATTRIBUTE) }));
 }
 
+/// Seen failing with MAX_ATTRIBUTE taken out of `attributes`.
 #[test]
 fn attribute_one_byte_too_long_is_refused() {
     let error = hostname(MAX_ATTRIBUTE + 1).unwrap_err();
@@ -34,6 +35,7 @@ fn attribute_one_byte_too_long_is_refused() {
     assert_eq!(error.to_string(), "Hostname.name of 65532 bytes is longer than 65531 bytes");
 }
 
+/// Seen failing with MAX_ATTRIBUTE taken out of `attributes`.
 #[test]
 fn attribute_whose_length_would_wrap_to_a_valid_one_is_refused() {
     assert!(hostname(65_536).is_err());

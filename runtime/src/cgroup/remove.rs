@@ -2,6 +2,7 @@
 
 use super::dir::Dir;
 use super::error::{Error, Result};
+use super::freeze;
 use super::paths::Paths;
 use super::tree::Tree;
 use nix::errno::Errno;
@@ -19,10 +20,23 @@ pub(super) fn remove_all(tree: &Tree, paths: &Paths) -> Result<()> {
     let unified = ours().filter(|hierarchy| hierarchy.is_v2());
     let mut result = Ok(());
     for hierarchy in unified.chain(ours().filter(|hierarchy| !hierarchy.is_v2())) {
+        match rmdir(&hierarchy.dir) {
+            Ok(()) => continue,
+            Err(Errno::EBUSY) => let_go(tree),
+            Err(_) => {}
+        }
         // One that fails is no reason to leave the others.
         result = result.and(remove(&hierarchy.dir, hierarchy.is_v2()));
     }
     result
+}
+
+/// Lets what is left in the cgroup run, as only then it leaves: init has ended, but what `exec` had just put there is in
+/// no PID namespace that ends with it, and `pause` may have stopped it. The container's lock keeps the next `pause` out.
+fn let_go(tree: &Tree) {
+    if let Err(e) = freeze::thaw(tree) {
+        log::debug!("{e}");
+    }
 }
 
 /// Removes one directory with everything below it. It may be gone already.

@@ -194,6 +194,7 @@ mod tests {
         assert!(!identity.is_alive().unwrap());
     }
 
+    /// Seen failing where `Identity::is_alive` does not compare the time.
     #[test]
     fn recycled_pid_is_another_process() {
         let mut child = sleeper();

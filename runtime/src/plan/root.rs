@@ -7,7 +7,7 @@ use crate::namespaces::NamespaceType;
 use nix::libc::{MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE};
 use oci_spec::runtime::{Mount, Spec};
 use skeg_proto::step::StepBuf;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 impl Builder {
     /// Cuts the container's mounts off from the host's and attaches the rootfs.
@@ -92,14 +92,20 @@ impl Builder {
         let Some(linux) = spec.linux() else { return Ok(()) };
         for (index, path) in linux.readonly_paths().iter().flatten().enumerate() {
             let origin = format!("linux.readonlyPaths[{index}] ({path})");
-            self.push(StepBuf::Readonly { path: c_string(path, &origin)? }, origin);
+            self.push(StepBuf::Readonly { path: c_string(plain(path), &origin)? }, origin);
         }
         for (index, path) in linux.masked_paths().iter().flatten().enumerate() {
             let origin = format!("linux.maskedPaths[{index}] ({path})");
-            self.push(StepBuf::Mask { path: c_string(path, &origin)? }, origin);
+            self.push(StepBuf::Mask { path: c_string(plain(path), &origin)? }, origin);
         }
         Ok(())
     }
+}
+
+/// The path without a slash or a dot behind it: what is behind a file does not exist (ENOTDIR), and would be left as
+/// something that needs no cover.
+fn plain(path: &str) -> PathBuf {
+    Path::new(path).components().collect()
 }
 
 /// Whether a mount asked to be read-only is made so only at the end: other mounts, devices and symlinks go into it.

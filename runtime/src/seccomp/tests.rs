@@ -159,6 +159,7 @@ fn calls_newer_than_a_permissive_profile_are_left_to_it() {
     }
 }
 
+/// Seen failing with `foreign` taken out of `Background::action`.
 #[test]
 fn x32_is_a_foreign_architecture_unless_the_profile_has_it() {
     let with = |archs: Value| {

@@ -114,6 +114,7 @@ fn devices_are_denied_on_v1() {
     }
 }
 
+/// Seen failing without the rules of `cgroup::fs::devices`.
 #[test]
 fn devices_are_denied_on_v2() {
     on_v2(|| devices_are_denied(&Scratch::new("dev2")));

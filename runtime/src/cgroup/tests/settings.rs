@@ -235,6 +235,7 @@ fn huge_pages_and_their_reservations() {
     assert_eq!(v2(json), ["hugetlb.2MB.max=4194304", "hugetlb.2MB.rsvd.max=4194304 or skip"]);
 }
 
+/// Seen failing without `is_page_size`.
 #[test]
 fn names_that_leave_the_directory_are_refused() {
     for size in ["../2MB", "2MB/../../x", "", "MB", "2MB\n"] {
