@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::contestant::Contestant;
-use crate::measure::{DOCKER, Measure, UNCONFINED};
+use crate::measure::{CONFINED, Measure, UNCONFINED};
 use crate::stats::Summary;
 
 /// All measures on one cgroup layout.
@@ -139,7 +139,7 @@ fn bars(views: &[View]) -> String {
 /// By contestant, in milliseconds.
 fn profile_adds(view: &View) -> Vec<(&'static str, f64)> {
     let measure = |name| view.measures.iter().find(|measure| measure.name == name);
-    let (Some(with), Some(without)) = (measure(DOCKER), measure(UNCONFINED)) else { return Vec::new() };
+    let (Some(with), Some(without)) = (measure(CONFINED), measure(UNCONFINED)) else { return Vec::new() };
     let medians = with.results.iter().filter_map(|(name, with)| {
         let without = without.of(name)?.median_us?;
         Some((*name, (with.median_us? - without) / 1e3))

@@ -1,8 +1,7 @@
 //! The options before the command: where state lives, where errors go, how cgroups are driven.
 
-use super::go_flags::{self, Order};
+use super::go_flags::{self, Flag, Order, Takes};
 use super::{Error, Program, Request, help, parse};
-use clap::Args;
 use nix::unistd::Uid;
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -53,48 +52,67 @@ pub enum LogFormat {
 
 const ROOT: &str = "/run/skeg";
 
-/// The global options as written.
-#[derive(Debug, Args)]
-struct Flags {
-    /// log what happens, not only the final error
-    #[arg(long)]
-    debug: bool,
-    /// file to append log lines to, instead of stderr
-    #[arg(long)]
-    log: Option<PathBuf>,
-    /// how log lines look: text or json
-    #[arg(long, default_value = "text")]
-    log_format: String,
-    /// directory of the containers' state, best on a tmpfs [/run/skeg, or $XDG_RUNTIME_DIR/skeg if not root]
-    #[arg(long)]
-    root: Option<PathBuf>,
-    /// have systemd make the cgroups; cgroupsPath is then "slice:prefix:name"
-    #[arg(long)]
-    systemd_cgroup: bool,
-    /// bear with cgroups that can't be changed: true, false or auto
-    #[arg(long, default_value = "auto")]
-    rootless: String,
-    /// print the version
-    #[arg(long, short)]
-    version: bool,
+/// One of the global options. They are read by every call of skeg, which should not cost what clap's tables do.
+pub(super) struct GlobalFlag {
+    pub long: &'static str,
+    pub short: Option<char>,
+    pub takes: Takes,
+    pub default: Option<&'static str>,
+    /// What `--help` says.
+    pub help: &'static str,
+}
+
+const fn flag(long: &'static str, takes: Takes, help: &'static str) -> GlobalFlag {
+    GlobalFlag { long, short: None, takes, default: None, help }
+}
+
+pub(super) const FLAGS: [GlobalFlag; 7] = [
+    flag("debug", Takes::Switch, "log what happens, not only the final error"),
+    flag("log", Takes::Value, "file to append log lines to, instead of stderr"),
+    GlobalFlag {
+        default: Some("text"),
+        ..flag("log-format", Takes::Value, "how log lines look: text or json")
+    },
+    flag(
+        "root",
+        Takes::Value,
+        "directory of the containers' state, best on a tmpfs [/run/skeg, or $XDG_RUNTIME_DIR/skeg if not root]",
+    ),
+    flag(
+        "systemd-cgroup",
+        Takes::Switch,
+        "have systemd make the cgroups; cgroupsPath is then \"slice:prefix:name\"",
+    ),
+    GlobalFlag {
+        default: Some("auto"),
+        ..flag("rootless", Takes::Value, "bear with cgroups that can't be changed: true, false or auto")
+    },
+    GlobalFlag { short: Some('v'), ..flag("version", Takes::Switch, "print the version") },
+];
+
+struct Known;
+
+impl go_flags::Flags for Known {
+    fn find(&self, name: &str) -> Option<Flag<'_>> {
+        let is_short = |flag: &GlobalFlag| flag.short.is_some_and(|short| name.chars().eq([short]));
+        let known = FLAGS.iter().find(|flag| flag.long == name || is_short(flag))?;
+        Some(Flag { long: known.long, takes: known.takes })
+    }
 }
 
 pub(super) fn parse(program: &Program, args: &[OsString]) -> Result<Request<(Global, Vec<OsString>)>, Error> {
-    let mut command = parse::bare_command::<Flags>("global");
-    let text = |command: &clap::Command| help::program(program, command);
-    let mut arguments = go_flags::rewrite(&command, args, Order::First)
-        .map_err(|error| parse::flag_error(&error, "Incorrect Usage. ", text(&command)))?;
-    let rest = std::mem::take(&mut arguments.positionals);
-    let has_help = arguments.help || rest.is_empty();
-    let flags: Flags = parse::fill(&mut command, arguments)
-        .map_err(|error| parse::clap_error(&error, "Incorrect Usage. ", text(&command)))?;
-    if flags.version {
+    let text = || help::program(program);
+    let arguments = go_flags::read(&Known, args, Order::First)
+        .map_err(|error| parse::flag_error(&error, "Incorrect Usage. ", text()))?;
+    let rest = arguments.positionals;
+    let has = |name: &str| arguments.flags.iter().any(|(long, _)| long == name);
+    if has("version") {
         return Ok(Request::Print(program.version()));
     }
-    if has_help || is_help_command(&rest) {
-        return Ok(Request::Print(text(&command)));
+    if arguments.help || rest.is_empty() || is_help_command(&rest) {
+        return Ok(Request::Print(text()));
     }
-    Ok(Request::Run((resolve(flags)?, rest)))
+    Ok(Request::Run((resolve(&arguments.flags)?, rest)))
 }
 
 /// `help` without a topic; with one it is left to the commands.
@@ -102,21 +120,23 @@ fn is_help_command(rest: &[OsString]) -> bool {
     matches!(rest, [word] if word == "help" || word == "h")
 }
 
-fn resolve(flags: Flags) -> Result<Global, Error> {
-    let log_format = match flags.log_format.as_str() {
-        "text" => LogFormat::Text,
-        "json" => LogFormat::Json,
-        other => return Err(Error::Value(format!("invalid log-format: {other}"))),
+fn resolve(given: &[(String, Option<OsString>)]) -> Result<Global, Error> {
+    let get = |name: &str| given.iter().find(|(long, _)| long == name);
+    let value = |name: &str| get(name).and_then(|(_, value)| value.as_deref());
+    let log_format = match value("log-format").map(OsStr::to_string_lossy).as_deref() {
+        None | Some("text") => LogFormat::Text,
+        Some("json") => LogFormat::Json,
+        Some(other) => return Err(Error::Value(format!("invalid log-format: {other}"))),
     };
-    let rootless = match flags.rootless.as_str() {
-        "auto" => None,
-        other => Some(
+    let rootless = match value("rootless").map(OsStr::to_string_lossy).as_deref() {
+        None | Some("auto") => None,
+        Some(other) => Some(
             go_flags::parse_bool(other)
                 .ok_or_else(|| Error::Value(format!("invalid rootless: {other}: not true, false or auto")))?,
         ),
     };
-    let (root, root_is_in_xdg) = match flags.root {
-        Some(root) => (absolute_root(&root)?, false),
+    let (root, root_is_in_xdg) = match value("root") {
+        Some(root) => (absolute_root(Path::new(root))?, false),
         None => default_root(
             Uid::effective().is_root(),
             env::var_os("XDG_RUNTIME_DIR").as_deref(),
@@ -124,7 +144,8 @@ fn resolve(flags: Flags) -> Result<Global, Error> {
             crate::facts::is_in_user_namespace,
         ),
     };
-    let Flags { debug, log, systemd_cgroup, .. } = flags;
+    let log = value("log").map(PathBuf::from);
+    let (debug, systemd_cgroup) = (get("debug").is_some(), get("systemd-cgroup").is_some());
     Ok(Global { root, root_is_in_xdg, debug, log, log_format, systemd_cgroup, rootless })
 }
 

@@ -1,10 +1,9 @@
-//! Go-style arguments, rewritten for clap.
+//! Go-style arguments, so that there is one way left to read them.
 //!
 //! Go's flag package takes `-flag` and `--flag` for the same, `=value` on every flag (also on switches), and lets
-//! the last of several win. clap gets `--flag=value` and `--switch`, each at most once, then `--`, then the
-//! positionals: there is one way left to read them.
+//! the last of several win. What comes out has each flag by its long name, once, and the positionals.
 
-use clap::{Arg, ArgAction, Command};
+use clap::{ArgAction, Command};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -15,6 +14,47 @@ pub enum Order {
     Anywhere,
     /// Only before the first positional; what follows may be another program's arguments: `exec ID ls -l`.
     First,
+}
+
+/// A flag, as far as reading it depends on it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Flag<'a> {
+    /// Its long name, by which it is known however it was written.
+    pub long: &'a str,
+    /// What comes with it.
+    pub takes: Takes,
+}
+
+/// What comes with a flag.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Takes {
+    /// Nothing, or true or false.
+    Switch,
+    /// A value; the last one counts.
+    Value,
+    /// A value each time.
+    Values,
+}
+
+/// Who knows the flags of a command.
+pub trait Flags {
+    /// The flag of this long or short name.
+    fn find(&self, name: &str) -> Option<Flag<'_>>;
+}
+
+impl Flags for Command {
+    fn find(&self, name: &str) -> Option<Flag<'_>> {
+        let known = self.get_arguments().find(|arg| {
+            let is_short = arg.get_short().is_some_and(|short| name.chars().eq([short]));
+            is_short || arg.get_long() == Some(name)
+        })?;
+        let takes = match known.get_action() {
+            ArgAction::SetTrue => Takes::Switch,
+            ArgAction::Append => Takes::Values,
+            _ => Takes::Value,
+        };
+        Some(Flag { long: known.get_long()?, takes })
+    }
 }
 
 /// A flag that can't be read, worded as by Go's flag package.
@@ -42,18 +82,17 @@ pub enum FlagError {
 /// Arguments with one way left to read them.
 #[derive(Debug, Default, PartialEq)]
 pub struct Arguments {
-    /// `--name=value` and `--name`.
-    pub flags: Vec<OsString>,
+    /// By their long names; without a value for a switch that is on.
+    pub flags: Vec<(String, Option<OsString>)>,
     /// Everything else, in its order.
     pub positionals: Vec<OsString>,
     /// `-h` or `--help` was there.
     pub help: bool,
 }
 
-/// Rewrites `args` for `command`, whose flags tell what takes a value.
-pub fn rewrite(command: &Command, args: &[OsString], order: Order) -> Result<Arguments, FlagError> {
+/// Reads `args` as the flags that `known` knows, and the rest.
+pub fn read(known: &impl Flags, args: &[OsString], order: Order) -> Result<Arguments, FlagError> {
     let mut out = Arguments::default();
-    let mut given: Vec<Given> = Vec::new();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         if arg == "--" {
@@ -69,53 +108,28 @@ pub fn rewrite(command: &Command, args: &[OsString], order: Order) -> Result<Arg
                 out.help = switch(&name, value)?;
                 continue;
             }
-            let flag = find(command, &name).ok_or_else(|| FlagError::Undefined(name.clone()))?;
-            let value = match flag.get_action() {
-                ArgAction::SetTrue => Value::Switch(switch(&name, value)?),
-                _ => Value::Text(match value {
-                    Some(value) => value.to_owned(),
-                    None => args.next().cloned().ok_or(FlagError::NoValue(name))?,
-                }),
+            let flag = known.find(&name).ok_or_else(|| FlagError::Undefined(name.clone()))?;
+            let value = match (flag.takes, value) {
+                (Takes::Switch, value) => switch(&name, value)?.then_some(None),
+                (_, Some(value)) => Some(Some(value.to_owned())),
+                (_, None) => Some(Some(args.next().cloned().ok_or(FlagError::NoValue(name))?)),
             };
-            Given::push(&mut given, flag, value);
+            out.give(flag, value);
         }
     }
-    out.flags = given.into_iter().filter_map(Given::into_clap).collect();
     Ok(out)
 }
 
-enum Value {
-    Switch(bool),
-    Text(OsString),
-}
-
-struct Given<'a> {
-    flag: &'a Arg,
-    value: Value,
-}
-
-impl<'a> Given<'a> {
-    /// The last one wins, unless the flag collects its values.
-    fn push(given: &mut Vec<Given<'a>>, flag: &'a Arg, value: Value) {
-        if !matches!(flag.get_action(), ArgAction::Append) {
-            given.retain(|other| other.flag.get_id() != flag.get_id());
+impl Arguments {
+    /// The last one wins, unless the flag collects its values. Gone is a switch that is off, and a flag with an empty value,
+    /// which in runc is the same as none.
+    fn give(&mut self, flag: Flag<'_>, value: Option<Option<OsString>>) {
+        if flag.takes != Takes::Values {
+            self.flags.retain(|(long, _)| long != flag.long);
         }
-        given.push(Given { flag, value });
-    }
-
-    /// None for a switch that is off, and for an empty value, which in runc is the same as none.
-    fn into_clap(self) -> Option<OsString> {
-        let mut text = OsString::from("--");
-        text.push(self.flag.get_long()?);
-        match self.value {
-            Value::Switch(on) => return on.then_some(text),
-            Value::Text(value) if value.is_empty() => return None,
-            Value::Text(value) => {
-                text.push("=");
-                text.push(value);
-            }
+        if let Some(value) = value.filter(|value| value.as_ref().is_none_or(|value| !value.is_empty())) {
+            self.flags.push((flag.long.to_owned(), value));
         }
-        Some(text)
     }
 }
 
@@ -135,13 +149,6 @@ fn split(arg: &OsStr) -> Result<(String, Option<&OsStr>), FlagError> {
     }
     // A name that is no UTF-8 is no flag's name; the replacement characters keep it so.
     Ok((OsString::from_vec(name.to_vec()).to_string_lossy().into_owned(), value))
-}
-
-fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
-    command.get_arguments().find(|arg| {
-        let is_short = arg.get_short().is_some_and(|short| name.chars().eq([short]));
-        is_short || arg.get_long() == Some(name)
-    })
 }
 
 /// Go's strconv.ParseBool.

@@ -2,11 +2,13 @@
 
 use super::Program;
 use super::command::COMMANDS;
+use super::global::{FLAGS, GlobalFlag};
+use super::go_flags::Takes;
 use clap::{Arg, ArgAction, Command};
 use std::fmt::Write as _;
 
 /// The text of `skeg --help`.
-pub fn program(program: &Program, options: &Command) -> String {
+pub fn program(program: &Program) -> String {
     let Program { name, .. } = program;
     let mut text = format!(
         "NAME:\n   {name} - an OCI container runtime for Linux\n\n\
@@ -21,7 +23,7 @@ pub fn program(program: &Program, options: &Command) -> String {
     let rows =
         listed.chain([("help, h".to_owned(), "show this text, or the help of one command".to_owned())]);
     section(&mut text, "COMMANDS", &rows.collect::<Vec<_>>());
-    let mut rows = option_rows(options);
+    let mut rows: Vec<(String, String)> = FLAGS.iter().map(global_row).collect();
     rows.push(("--help, -h".to_owned(), "show this text".to_owned()));
     text.push('\n');
     section(&mut text, "GLOBAL OPTIONS", &rows);
@@ -52,27 +54,36 @@ pub fn command(program: &Program, command: &Command) -> String {
     text
 }
 
+fn global_row(flag: &GlobalFlag) -> (String, String) {
+    let takes_value = flag.takes != Takes::Switch;
+    (spelling(flag.long, flag.short, takes_value), explanation(flag.help, flag.default))
+}
+
 /// The command line of one option on the left, what it does on the right.
 fn option_rows(command: &Command) -> Vec<(String, String)> {
     let options = command.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set());
-    options.map(|arg| (spelling(arg), explanation(arg))).collect()
+    let row = |arg: &Arg| {
+        let takes_value = !matches!(arg.get_action(), ArgAction::SetTrue);
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let default =
+            arg.get_default_values().first().filter(|_| takes_value).map(|value| value.to_string_lossy());
+        let name = spelling(arg.get_long().unwrap_or_default(), arg.get_short(), takes_value);
+        (name, explanation(&help, default.as_deref()))
+    };
+    options.map(row).collect()
 }
 
-fn spelling(arg: &Arg) -> String {
-    let value = if matches!(arg.get_action(), ArgAction::SetTrue) { "" } else { " value" };
-    let mut text = format!("--{}{value}", arg.get_long().unwrap_or_default());
-    if let Some(short) = arg.get_short() {
+fn spelling(long: &str, short: Option<char>, takes_value: bool) -> String {
+    let value = if takes_value { " value" } else { "" };
+    let mut text = format!("--{long}{value}");
+    if let Some(short) = short {
         text.push_str(&format!(", -{short}{value}"));
     }
     text
 }
 
-fn explanation(arg: &Arg) -> String {
-    let mut text = arg.get_help().map(ToString::to_string).unwrap_or_default();
-    if let (Some(default), true) = (arg.get_default_values().first(), arg.get_action().takes_values()) {
-        text.push_str(&format!(" (default: {})", default.to_string_lossy()));
-    }
-    text
+fn explanation(help: &str, default: Option<&str>) -> String {
+    default.map_or_else(|| help.to_owned(), |default| format!("{help} (default: {default})"))
 }
 
 fn value_name(arg: &Arg) -> String {

@@ -5,8 +5,8 @@
 //!      `global`                 `command`
 //! ```
 //!
-//! `go_flags` turns what Go's flag package accepts into what clap accepts; clap fills the types. Only the clap
-//! `Command` of the command in use is ever built: callers run skeg four times for each container.
+//! `go_flags` reads what Go's flag package accepts; of a command's flags clap then fills the types. Only the clap `Command`
+//! of the command in use is ever built, and none for the global options: callers run skeg four times for each container.
 
 pub mod command;
 pub mod error;

@@ -16,7 +16,7 @@ pub fn command<T: Args>(
 ) -> Result<Request<T>, Error> {
     let mut command = bare_command::<T>(name);
     let text = |command: &Command| help::command(program, command);
-    let arguments = go_flags::rewrite(&command, args, order)
+    let arguments = go_flags::read(&command, args, order)
         .map_err(|error| flag_error(&error, "Incorrect Usage: ", text(&command)))?;
     if arguments.help {
         return Ok(Request::Print(text(&command)));
@@ -25,22 +25,28 @@ pub fn command<T: Args>(
         let message = format!("{}: \"{name}\" requires {wanted} argument(s)", program.argv0);
         return Err(Error::Usage { message, stdout: format!("Incorrect Usage.\n\n{}", text(&command)) });
     }
-    fill(&mut command, arguments)
-        .map_err(|error| clap_error(&error, "Incorrect Usage: ", text(&command)))
-        .map(Request::Run)
+    fill(&mut command, arguments).map_err(|error| clap_error(&error, text(&command))).map(Request::Run)
 }
 
 /// A clap command without clap's own help and version: their texts and spellings are runc's.
-pub fn bare_command<T: Args>(name: &'static str) -> Command {
+fn bare_command<T: Args>(name: &'static str) -> Command {
     T::augment_args(
         Command::new(name).no_binary_name(true).disable_help_flag(true).disable_version_flag(true),
     )
 }
 
-/// Has clap convert what is already unambiguous.
-pub fn fill<T: Args>(command: &mut Command, arguments: Arguments) -> Result<T, clap::Error> {
+/// Has clap convert what is already unambiguous: `--flag=value` and `--switch`, then `--`, then the positionals.
+fn fill<T: Args>(command: &mut Command, arguments: Arguments) -> Result<T, clap::Error> {
     let Arguments { flags, positionals, .. } = arguments;
-    let args = flags.into_iter().chain([OsString::from("--")]).chain(positionals);
+    let flags = flags.into_iter().map(|(name, value)| {
+        let mut flag = OsString::from(format!("--{name}"));
+        if let Some(value) = value {
+            flag.push("=");
+            flag.push(value);
+        }
+        flag
+    });
+    let args = flags.chain([OsString::from("--")]).chain(positionals);
     T::from_arg_matches(&command.try_get_matches_from_mut(args)?)
 }
 
@@ -52,7 +58,7 @@ pub fn flag_error(error: &FlagError, hint: &str, help: String) -> Error {
 }
 
 /// Words an error of clap as runc has it: a wrong value of a flag is a usage error, a wrong argument is not.
-pub fn clap_error(error: &clap::Error, hint: &str, help: String) -> Error {
+fn clap_error(error: &clap::Error, help: String) -> Error {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.as_str(),
         _ => "",
@@ -67,7 +73,7 @@ pub fn clap_error(error: &clap::Error, hint: &str, help: String) -> Error {
         Some(flag) if error.kind() == ErrorKind::ValueValidation => {
             let value = context(ContextKind::InvalidValue);
             let message = format!("invalid value \"{value}\" for flag -{flag}: {cause}");
-            let stdout = format!("{hint}{message}\n\n{help}");
+            let stdout = format!("Incorrect Usage: {message}\n\n{help}");
             Error::Usage { message, stdout }
         }
         _ => Error::Value(cause),
