@@ -69,8 +69,15 @@ impl AllSignals {
     }
 
     pub fn next(&mut self) -> io::Result<i32> {
-        // SAFETY: the set is initialised; no siginfo is asked for.
-        check(unsafe { libc::sigwaitinfo(&self.0, std::ptr::null_mut()) }.into()).map(|signal| signal as i32)
+        loop {
+            // SAFETY: the set is initialised; no siginfo is asked for.
+            let waited = check(unsafe { libc::sigwaitinfo(&self.0, std::ptr::null_mut()) }.into());
+            match waited {
+                // The freezer of cgroup v2 has stopped us meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                waited => return waited.map(|signal| signal as i32),
+            }
+        }
     }
 }
 
