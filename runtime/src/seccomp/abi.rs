@@ -2,6 +2,8 @@
 
 use oci_spec::runtime::Arch;
 
+use super::name::{Name, hash};
+
 /// The bit that tells an x32 call from an x86_64 one: both have the same `AUDIT_ARCH_*`.
 pub(super) const X32_BIT: u32 = 0x4000_0000;
 
@@ -35,11 +37,11 @@ pub(super) struct Abi {
 }
 
 /// Called with the name and the number of every system call of an architecture.
-type Visit<'a> = &'a mut dyn FnMut(&'static [u8], u32);
+type Visit<'a> = &'a mut dyn FnMut(Name<'static>, u32);
 
 type Table = fn(Visit<'_>);
 
-/// The names of consecutive numbers, one after the other, each behind its length.
+/// The names of consecutive numbers, one after the other, each behind its length and its hash.
 ///
 /// A table of `&str` would need a relocation for each name of each architecture, at every start of the program.
 struct Names {
@@ -47,14 +49,17 @@ struct Names {
     packed: &'static [u8],
 }
 
+/// Bytes before a name.
+const HEAD: usize = 1 + size_of::<u32>();
+
 impl Names {
     fn each(&self, visit: Visit<'_>) {
         let (mut number, mut rest) = (self.first, self.packed);
-        while let Some((name, others)) =
-            rest.split_first().and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)))
+        while let Some((&[length, ref hash @ ..], others)) = rest.split_first_chunk::<HEAD>()
+            && let Some((name, others)) = others.split_at_checked(usize::from(length))
         {
             if !name.is_empty() {
-                visit(name, number);
+                visit(Name::hashed(name, u32::from_ne_bytes(*hash)), number);
             }
             (number, rest) = (number + 1, others);
         }
@@ -84,7 +89,7 @@ macro_rules! names {
         const LENGTH: usize = {
             let (mut length, mut id) = (0, FIRST);
             while id < END {
-                length += 1 + name(id).len();
+                length += HEAD + name(id).len();
                 id += 1;
             }
             length
@@ -93,10 +98,13 @@ macro_rules! names {
         static PACKED: [u8; LENGTH] = {
             let (mut packed, mut at, mut id) = ([0; LENGTH], 0, FIRST);
             while id < END {
-                packed[at] = name(id).len() as u8;
+                let name = name(id);
+                let hash = hash(name).to_ne_bytes();
+                packed[at] = name.len() as u8;
                 let mut byte = 0;
-                while byte < name(id).len() {
-                    packed[at + 1 + byte] = name(id)[byte];
+                while byte < HEAD - 1 + name.len() {
+                    packed[at + 1 + byte] =
+                        if byte < hash.len() { hash[byte] } else { name[byte - hash.len()] };
                     byte += 1;
                 }
                 at += 1 + byte;
@@ -125,7 +133,7 @@ macro_rules! text {
 
 fn each_line(names: &'static str, first: u32, visit: Visit<'_>) {
     for (number, name) in (first..).zip(names.lines()).filter(|(_, name)| *name != "-") {
-        visit(name.as_bytes(), number);
+        visit(Name::new(name.as_bytes()), number);
     }
 }
 
@@ -191,7 +199,7 @@ impl Abi {
     pub(super) fn each_call(&self, visit: Visit<'_>) {
         (self.table)(visit);
         for (name, number) in NEWER {
-            visit(name.as_bytes(), self.first + number);
+            visit(Name::new(name.as_bytes()), self.first + number);
         }
     }
 }
@@ -199,8 +207,8 @@ impl Abi {
 /// What the crate's tables of aarch64 and loongarch64 get wrong: there newfstatat(2) has the name that 32-bit
 /// architectures give it, and the calls with 64-bit time that only those have are there.
 fn generic64(names: Names, visit: Visit<'_>) {
-    names.each(&mut |name, number| match (name, number) {
-        (b"fstatat", _) => visit(b"newfstatat", number),
+    names.each(&mut |name, number| match (name.bytes, number) {
+        (b"fstatat", _) => visit(Name::new(b"newfstatat"), number),
         (_, 403..=423) => {}
         _ => visit(name, number),
     });
@@ -212,7 +220,7 @@ fn aarch64(visit: Visit<'_>) {
 
 /// The youngest of the generic architectures was born without what these have newer calls for, and has no secret memory.
 fn loongarch64(visit: Visit<'_>) {
-    generic64(names!(loongarch64), &mut |name, number| match name {
+    generic64(names!(loongarch64), &mut |name, number| match name.bytes {
         b"renameat" | b"getrlimit" | b"setrlimit" | b"memfd_secret" => {}
         _ => visit(name, number),
     });
@@ -234,7 +242,7 @@ fn parisc64(visit: Visit<'_>) {
 fn mips64(visit: Visit<'_>) {
     names!(mips64).each(visit);
     // Missing in the crate's table.
-    visit(b"set_mempolicy_home_node", 5450);
+    visit(Name::new(b"set_mempolicy_home_node"), 5450);
 }
 
 /// The calls of arch/arm/include/uapi/asm/unistd.h that stand beside the table.
@@ -250,7 +258,7 @@ const ARM_PRIVATE: [(&str, u32); 6] = [
 fn arm(visit: Visit<'_>) {
     names!(arm).each(visit);
     for (name, number) in ARM_PRIVATE {
-        visit(name.as_bytes(), number);
+        visit(Name::new(name.as_bytes()), number);
     }
 }
 
@@ -335,11 +343,21 @@ fn x86_64_only(number: u32) -> bool {
 
 fn x32(visit: Visit<'_>) {
     names!(x86_64).each(&mut |name, number| {
-        if !x86_64_only(number) {
-            visit(name, X32_BIT | number);
+        if let Some(number) = x32_number(number) {
+            visit(name, number);
         }
     });
+    each_x32_own(visit);
+}
+
+/// The number that a call of x86_64 has for x32, if it is the same call.
+pub(super) fn x32_number(x86_64: u32) -> Option<u32> {
+    (!x86_64_only(x86_64)).then_some(X32_BIT | x86_64)
+}
+
+/// The calls that x32 has for itself.
+pub(super) fn each_x32_own(visit: Visit<'_>) {
     for (number, name) in (512..).zip(X32_OWN) {
-        visit(name.as_bytes(), X32_BIT | number);
+        visit(Name::new(name.as_bytes()), X32_BIT | number);
     }
 }

@@ -1,6 +1,6 @@
 //! Ranges to BPF: which architecture, then a binary search for the number, then the arguments.
 
-use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 use super::program::{Label, Program, Target, Test};
 use super::ranges::{Outcome, Range};
@@ -23,12 +23,12 @@ pub(super) struct Emitter {
     big_endian: bool,
     default_action: u32,
     /// The code of outcomes that depend on arguments: the same one may occur at many numbers.
-    written: FxHashMap<Outcome, Label>,
+    written: BTreeMap<Outcome, Label>,
 }
 
 impl Emitter {
     pub(super) fn new(default_action: u32, big_endian: bool) -> Self {
-        Self { program: Program::default(), big_endian, default_action, written: FxHashMap::default() }
+        Self { program: Program::default(), big_endian, default_action, written: BTreeMap::new() }
     }
 
     /// The whole program: `sections` are the `AUDIT_ARCH_*` with their ranges, the most likely one first.

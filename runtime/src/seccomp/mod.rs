@@ -25,6 +25,7 @@ mod emit;
 mod error;
 #[cfg(test)]
 mod interpreter;
+mod name;
 mod program;
 mod ranges;
 mod rules;
@@ -101,7 +102,7 @@ pub fn compile(seccomp: &LinuxSeccomp, host: &Host) -> Result<Filter, Error> {
 pub fn calls(arch: Arch) -> Option<Vec<(&'static str, u32)>> {
     let mut calls = Vec::new();
     Abi::of(arch)?
-        .each_call(&mut |name, number| calls.extend(str::from_utf8(name).map(|name| (name, number))));
+        .each_call(&mut |name, number| calls.extend(str::from_utf8(name.bytes).map(|name| (name, number))));
     Some(calls)
 }
 

@@ -1,12 +1,15 @@
 //! What a filter decides, per architecture, as ranges of numbers with the same outcome.
 
+use oci_spec::runtime::Arch;
+
 use super::Error;
-use super::abi::{Abi, Multiplexers, X32_BIT};
+use super::abi::{Abi, Multiplexers, X32_BIT, each_x32_own, x32_number};
 use super::decision::{Case, Conflict, Decision};
+use super::name::Name;
 use super::rules::{Compare, Condition, ERRNO, KILL_THREAD, Profile, Rule};
 
 /// What happens to a call once its number is known.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Outcome {
     /// `SECCOMP_RET_*`.
     Return(u32),
@@ -85,8 +88,15 @@ struct Call<'a> {
 /// The ranges of all numbers, from 0 to `u32::MAX`, for one section.
 pub(super) fn ranges(profile: &Profile<'_>, section: &Section) -> Result<Vec<Range>, Error> {
     let mut background = Background::new(profile, section);
-    let mut named: Vec<(&Abi, Vec<Named>)> =
-        section.abis.iter().map(|abi| (abi, named(profile, abi))).collect();
+    let mut named: Vec<(&Abi, Vec<Named>)> = Vec::with_capacity(section.abis.len());
+    for abi in &section.abis {
+        let x86_64 = named.iter().find(|(other, _)| other.arch == Arch::ScmpArchX86_64);
+        let numbers = match x86_64 {
+            Some((_, x86_64)) if abi.arch == Arch::ScmpArchX32 => named_in_x32(profile, x86_64),
+            _ => self::named(profile, abi),
+        };
+        named.push((abi, numbers));
+    }
     if profile.unknown_is_enosys {
         for (abi, highest) in named.iter().filter_map(|(abi, named)| Some((abi, named.last()?.number))) {
             background.newest(abi, highest);
@@ -137,6 +147,17 @@ fn named(profile: &Profile<'_>, abi: &Abi) -> Vec<Named> {
     named
 }
 
+/// The same for x32, beside x86_64, whose calls need not be looked up again.
+fn named_in_x32(profile: &Profile<'_>, x86_64: &[Named]) -> Vec<Named> {
+    let same = x86_64.iter().filter_map(|named| Some(Named { number: x32_number(named.number)?, ..*named }));
+    let mut named: Vec<Named> = same.collect();
+    each_x32_own(&mut |name, number| {
+        named.extend(profile.name(name).map(|name| Named { number, name: u32::try_from(name).ok() }));
+    });
+    named.sort_by_key(|named| named.number);
+    named
+}
+
 /// What the rules about one number come to.
 fn outcome<'a>(
     profile: &Profile<'_>,
@@ -176,7 +197,7 @@ fn meanings(profile: &Profile<'_>, abi: &Abi, number: u32) -> Vec<(usize, Option
         if is_ipc { ("ipc", &IPC) } else { ("socketcall", &SOCKETCALL) };
     let others = others.iter().map(|(name, which)| (*name, Some(*which)));
     let names = [(itself, None)].into_iter().chain(others);
-    names.filter_map(|(name, which)| Some((profile.name(name.as_bytes())?, which))).collect()
+    names.filter_map(|(name, which)| Some((profile.name(Name::new(name.as_bytes()))?, which))).collect()
 }
 
 /// The rules about socketcall(2) or ipc(2), in the profile's order.
@@ -209,7 +230,7 @@ struct Background {
 
 impl Background {
     fn new(profile: &Profile<'_>, section: &Section) -> Self {
-        let is_x32 = |abi: &Abi| abi.arch == oci_spec::runtime::Arch::ScmpArchX32;
+        let is_x32 = |abi: &Abi| abi.arch == Arch::ScmpArchX32;
         Self {
             audit: section.audit,
             default_action: profile.default_action,
@@ -222,7 +243,7 @@ impl Background {
     /// Calls above `highest` are newer than the profile.
     fn newest(&mut self, abi: &Abi, highest: u32) {
         let [native, x32] = &mut self.highest;
-        *(if abi.arch == oci_spec::runtime::Arch::ScmpArchX32 { x32 } else { native }) = Some(highest);
+        *(if abi.arch == Arch::ScmpArchX32 { x32 } else { native }) = Some(highest);
     }
 
     /// The numbers at which the action may change, in order.
@@ -237,7 +258,6 @@ impl Background {
     /// `SECCOMP_RET_*` for a number. The order of the questions is that of runc: its ENOSYS stub comes before
     /// libseccomp's filter.
     fn action(&self, number: u32) -> u32 {
-        use oci_spec::runtime::Arch;
         let x86_64 = self.audit == Arch::ScmpArchX86_64 as u32;
         let [native, x32] = self.highest;
         let highest = if x86_64 && number & X32_BIT != 0 { x32 } else { native };

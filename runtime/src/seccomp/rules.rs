@@ -1,9 +1,9 @@
 //! The profile, checked: what each entry says, before it is known which numbers its names have.
 
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompOperator};
-use rustc_hash::FxHashMap;
 
 use super::Error;
+use super::name::{Index, Name};
 
 // linux/seccomp.h: SECCOMP_RET_*.
 const KILL_PROCESS: u32 = 0x8000_0000;
@@ -21,7 +21,7 @@ const ALLOW: u32 = 0x7fff_0000;
 const EPERM: u32 = 1;
 
 /// How an argument is compared. The other operators of the profile are these with the outcome turned around.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Compare {
     Equal,
     /// With the mask applied to both sides.
@@ -31,7 +31,7 @@ pub(super) enum Compare {
 }
 
 /// One entry of `args`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Condition {
     /// Which argument, 0 to 5.
     pub(super) arg: u32,
@@ -65,9 +65,7 @@ pub(super) struct Profile<'a> {
     pub(super) listener: bool,
     /// The rules that say something else than the default, in the profile's order.
     pub(super) rules: Vec<Rule>,
-    /// Every name of every architecture is looked up here, hence the hash, which is quick and no more. That who writes the
-    /// profile could make it slow to compile is no attack: they can write a long one.
-    names: FxHashMap<&'a [u8], usize>,
+    names: Index<'a>,
     mentions: Mentions,
 }
 
@@ -129,7 +127,7 @@ impl<'a> Profile<'a> {
             ),
             listener: false,
             rules: Vec::new(),
-            names: FxHashMap::default(),
+            names: Index::default(),
             mentions: Mentions::default(),
         };
         let names = seccomp.syscalls().iter().flatten().map(|syscall| syscall.names().len());
@@ -150,8 +148,7 @@ impl<'a> Profile<'a> {
                 "write" if notify => return Err(Error::NotifyItself { entry, name, call: "write" }),
                 "sendmsg" if notify => return Err(Error::NotifyItself { entry, name, call: "sendmsg" }),
                 text => {
-                    let next = self.names.len();
-                    names.push(*self.names.entry(text.as_bytes()).or_insert(next));
+                    names.push(self.names.number(Name::new(text.as_bytes())));
                 }
             }
         }
@@ -186,8 +183,8 @@ impl<'a> Profile<'a> {
     }
 
     /// The index of a name that the profile has.
-    pub(super) fn name(&self, name: &[u8]) -> Option<usize> {
-        self.names.get(name).copied()
+    pub(super) fn name(&self, name: Name<'_>) -> Option<usize> {
+        self.names.find(name)
     }
 
     /// The rules about a name, in the profile's order.
@@ -202,7 +199,7 @@ impl<'a> Profile<'a> {
 
     /// The name with this index.
     pub(super) fn name_of(&self, index: usize) -> String {
-        let name = self.names.iter().find(|(_, at)| **at == index).map_or(&[][..], |(name, _)| *name);
+        let name = self.names.name(index).unwrap_or_default();
         String::from_utf8_lossy(name).into_owned()
     }
 }
