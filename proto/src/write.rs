@@ -105,7 +105,8 @@ pub fn stream<'a>(
     init: &InitBuf,
     steps: impl IntoIterator<Item = &'a StepBuf>,
 ) -> Result<Vec<u8>, WriteError> {
-    let mut out = Vec::new();
+    // What most plans need, so that it is not moved as it grows.
+    let mut out = Vec::with_capacity(8192);
     write_init(init, &mut out)?;
     write_step(&StepBuf::Version { version: crate::VERSION }, 0, &mut out)?;
     for (number, step) in (1u32..).zip(steps) {
@@ -136,7 +137,8 @@ pub fn write_step(step: &StepBuf, number: u32, out: &mut Vec<u8>) -> Result<(), 
 }
 
 fn attributes(kind: u16, list: Vec<(u16, Vec<u8>)>) -> Result<Vec<u8>, WriteError> {
-    let mut out = Vec::new();
+    let padded = |(_, payload): &(u16, Vec<u8>)| HEADER_LEN.saturating_add(payload.len());
+    let mut out = Vec::with_capacity(list.iter().map(padded).sum());
     for (number, payload) in list {
         if payload.len() > MAX_ATTRIBUTE {
             return Err(WriteError::AttributeTooLong {

@@ -174,7 +174,7 @@ impl<'a> Entry<'a> {
 
     /// The attributes that hold from the start.
     pub fn attr_set(&self) -> u64 {
-        let late = if is_late_readonly(self.mount) { MOUNT_ATTR_RDONLY } else { 0 };
+        let late = if is_late_readonly(self.mount, &self.options) { MOUNT_ATTR_RDONLY } else { 0 };
         self.options.filesystem_attributes() & !late
     }
 

@@ -2,7 +2,7 @@
 
 use super::text::c_string;
 use super::{Builder, Creation, Error, Options, absolute};
-use crate::config::mount_options;
+use crate::config::{MountOptions, mount_options};
 use crate::namespaces::NamespaceType;
 use nix::libc::{MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE};
 use oci_spec::runtime::{Mount, Spec};
@@ -69,7 +69,7 @@ impl Builder {
     /// What was mounted writable so that other things could be put into it.
     pub(super) fn late_readonly(&mut self, spec: &Spec) -> Result<(), Error> {
         for (index, mount) in spec.mounts().iter().flatten().enumerate() {
-            if is_late_readonly(mount) {
+            if holds_others(mount) && is_late_readonly(mount, &mount_options::of(mount)) {
                 let target = absolute(mount.destination());
                 let origin = format!("mounts[{index}] ({})", target.display());
                 let path = c_string(&target, &origin)?;
@@ -109,12 +109,14 @@ fn plain(path: &str) -> PathBuf {
 }
 
 /// Whether a mount asked to be read-only is made so only at the end: other mounts, devices and symlinks go into it.
-pub(super) fn is_late_readonly(mount: &Mount) -> bool {
-    let holds_others = mount.typ().as_deref() == Some("tmpfs")
-        || mount.typ().as_deref() == Some("cgroup")
-        || absolute(mount.destination()) == Path::new("/dev");
-    let options = mount_options::of(mount);
-    holds_others && options.bind.is_none() && options.filesystem_attributes() & MOUNT_ATTR_RDONLY != 0
+pub(super) fn is_late_readonly(mount: &Mount, options: &MountOptions) -> bool {
+    let is_readonly = options.filesystem_attributes() & MOUNT_ATTR_RDONLY != 0;
+    is_readonly && options.bind.is_none() && holds_others(mount)
+}
+
+fn holds_others(mount: &Mount) -> bool {
+    matches!(mount.typ().as_deref(), Some("tmpfs" | "cgroup"))
+        || absolute(mount.destination()) == Path::new("/dev")
 }
 
 /// What the host's mounts are made while the container is built: all of them, since nothing that is mounted may come

@@ -18,8 +18,9 @@ pub(super) fn check(report: &mut Report, spec: &Spec, context: Context) {
     let gids = linux.and_then(|linux| linux.gid_mappings().as_deref()).unwrap_or_default();
     for (index, mount) in spec.mounts().as_deref().unwrap_or_default().iter().enumerate() {
         let at = at.index(index);
-        destination(report, &at.key("destination"), mount);
-        kind(report, &at, mount);
+        let options = mount_options::of(mount);
+        destination(report, &at.key("destination"), mount, &options);
+        kind(report, &at, mount, &options);
         for (index, option) in mount.options().as_deref().unwrap_or_default().iter().enumerate() {
             text::check(report, &at.key("options").index(index), option);
             if context.rootless {
@@ -28,11 +29,11 @@ pub(super) fn check(report: &mut Report, spec: &Spec, context: Context) {
                 owner(report, &at.index(index), option, "gid=", gids);
             }
         }
-        id_mappings(report, &at, mount, !uids.is_empty() && !gids.is_empty());
+        id_mappings(report, &at, mount, &options, !uids.is_empty() && !gids.is_empty());
     }
 }
 
-fn destination(report: &mut Report, at: &At<'_>, mount: &Mount) {
+fn destination(report: &mut Report, at: &At<'_>, mount: &Mount, options: &MountOptions) {
     let destination = mount.destination();
     text::path(report, at, destination);
     if destination.as_os_str().is_empty() {
@@ -47,7 +48,7 @@ fn destination(report: &mut Report, at: &At<'_>, mount: &Mount) {
     if resolved == Path::new("/") {
         report.add(at, "the container's root itself can't be mounted over");
     } else if let Ok(below) = resolved.strip_prefix("/proc") {
-        proc_mount(report, at, mount, below);
+        proc_mount(report, at, mount, options, below);
     }
 }
 
@@ -79,8 +80,7 @@ const PROC_MOUNTS: [&str; 10] = [
     "uptime",
 ];
 
-fn proc_mount(report: &mut Report, at: &At<'_>, mount: &Mount, below: &Path) {
-    let options = mount_options::of(mount);
+fn proc_mount(report: &mut Report, at: &At<'_>, mount: &Mount, options: &MountOptions, below: &Path) {
     let destination = quote(&mount.destination().to_string_lossy()).to_string();
     if below.as_os_str().is_empty() {
         // Whether the source of a bind is a procfs is for the host to say.
@@ -93,9 +93,8 @@ fn proc_mount(report: &mut Report, at: &At<'_>, mount: &Mount, below: &Path) {
 }
 
 /// What is there already keeps its source, its type, its ids and its peers.
-fn remount(report: &mut Report, at: &At<'_>, mount: &Mount) {
-    let options = mount_options::of(mount);
-    if options.remount && (!options.propagation.is_empty() || options.tmpcopyup || options.idmap.is_some()) {
+fn remount(report: &mut Report, at: &At<'_>, options: &MountOptions) {
+    if !options.propagation.is_empty() || options.tmpcopyup || options.idmap.is_some() {
         report.add(&at.key("options"), "a remount changes no propagation and no ids, and copies nothing up");
     }
 }
@@ -111,16 +110,16 @@ fn symlinks(report: &mut Report, at: &At<'_>, options: &MountOptions) {
     }
 }
 
-fn kind(report: &mut Report, at: &At<'_>, mount: &Mount) {
+fn kind(report: &mut Report, at: &At<'_>, mount: &Mount, options: &MountOptions) {
     let kind = mount.typ().as_deref().unwrap_or_default();
     let source = mount.source().as_deref().unwrap_or(Path::new(""));
     text::check(report, &at.key("type"), kind);
     text::path(report, &at.key("source"), source);
-    if mount_options::of(mount).remount {
-        return remount(report, at, mount);
+    if options.remount {
+        return remount(report, at, options);
     }
-    symlinks(report, &at.key("options"), &mount_options::of(mount));
-    if mount_options::of(mount).bind.is_some() {
+    symlinks(report, &at.key("options"), options);
+    if options.bind.is_some() {
         if source.as_os_str().is_empty() {
             report.add(&at.key("source"), "a bind mount needs a source");
         }
@@ -141,7 +140,7 @@ fn owner(report: &mut Report, at: &At<'_>, option: &str, key: &str, mappings: &[
     }
 }
 
-fn id_mappings(report: &mut Report, at: &At<'_>, mount: &Mount, container_has: bool) {
+fn id_mappings(report: &mut Report, at: &At<'_>, mount: &Mount, options: &MountOptions, container_has: bool) {
     let uids = mount.uid_mappings().as_deref().unwrap_or_default();
     let gids = mount.gid_mappings().as_deref().unwrap_or_default();
     namespaces::ranges(report, &at.key("uidMappings"), uids);
@@ -151,13 +150,13 @@ fn id_mappings(report: &mut Report, at: &At<'_>, mount: &Mount, container_has: b
             report.add(&at.key(key), "must be given too: a mount has both mappings or none");
         }
     }
-    if mount_options::of(mount).idmap.is_some() && uids.len() + gids.len() == 0 && !container_has {
+    if options.idmap.is_some() && uids.len() + gids.len() == 0 && !container_has {
         let place = mount.options().iter().flatten().position(|option| option.ends_with("idmap"));
         let text = "id mappings are missing: give the mount uidMappings and gidMappings, or the container";
         report.add(&at.key("options").index(place.unwrap_or_default()), text);
     }
-    let is_mapped = uids.len() + gids.len() > 0 || mount_options::of(mount).idmap.is_some();
-    if is_mapped && mount_options::of(mount).bind.is_none() {
+    let is_mapped = uids.len() + gids.len() > 0 || options.idmap.is_some();
+    if is_mapped && options.bind.is_none() {
         report.add(at, "only a bind mount can have id mappings");
     }
 }
