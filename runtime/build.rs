@@ -38,6 +38,8 @@ fn musl() -> Option<PathBuf> {
         return None;
     }
     if ["libc.a", "rcrt1.o"].iter().all(|file| folder.join(file).exists()) {
+        // Only where it is there: cargo takes a path that is missing as one that has changed.
+        println!("cargo:rerun-if-changed={}", folder.display());
         return Some(folder);
     }
     println!(

@@ -1,4 +1,4 @@
-//! Functions of the C library that are ours where musl is linked: it does not have them, or they cost too much.
+//! Functions that the standard library takes from glibc, and that musl does not have.
 
 use std::ffi::{c_char, c_int, c_void};
 
