@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::str::Utf8Error;
 
 use log::Level;
 use nix::errno::Errno;
@@ -49,7 +50,7 @@ trait Document: DeserializeOwned {
     fn repair(document: &mut Value);
 
     /// Undoes what `oci_spec` makes of a value that is absent, where absence means something else.
-    fn settle(&mut self, text: &[u8]);
+    fn settle(&mut self, text: &str);
 }
 
 impl Document for Spec {
@@ -57,7 +58,7 @@ impl Document for Spec {
         repair::spec(document);
     }
 
-    fn settle(&mut self, text: &[u8]) {
+    fn settle(&mut self, text: &str) {
         if let Some(resources) = self.linux_mut().as_mut().and_then(|linux| linux.resources_mut().as_mut()) {
             settle_pids(resources, text, "/linux/resources/pids/limit");
         }
@@ -70,7 +71,7 @@ impl Document for Process {
         repair::process(document);
     }
 
-    fn settle(&mut self, _: &[u8]) {}
+    fn settle(&mut self, _: &str) {}
 }
 
 impl Document for LinuxResources {
@@ -79,23 +80,25 @@ impl Document for LinuxResources {
         repair::resources(document);
     }
 
-    fn settle(&mut self, text: &[u8]) {
+    fn settle(&mut self, text: &str) {
         settle_pids(self, text, "/pids/limit");
     }
 }
 
 /// A limit of 0 is a real limit since spec 1.3, but `"pids": {}` sets none, and `oci_spec` reads both as 0.
-fn settle_pids(resources: &mut LinuxResources, text: &[u8], pointer: &str) {
+fn settle_pids(resources: &mut LinuxResources, text: &str, pointer: &str) {
     if resources.pids().as_ref().is_some_and(|pids| pids.limit() == 0) {
-        let document: Value = serde_json::from_slice(text).unwrap_or_default();
+        let document: Value = serde_json::from_str(text).unwrap_or_default();
         if document.pointer(pointer).is_none_or(Value::is_null) {
             resources.set_pids(None);
         }
     }
 }
 
-fn parse_as<T: Document>(text: &[u8], file: &Path) -> Result<T, Error> {
-    let mut input = serde_json::Deserializer::from_slice(text);
+fn parse_as<T: Document>(bytes: &[u8], file: &Path) -> Result<T, Error> {
+    // All at once: asking of each string costs more.
+    let text = str::from_utf8(bytes).map_err(|error| not_text(bytes, &error, file))?;
+    let mut input = serde_json::Deserializer::from_str(text);
     let parsed = T::deserialize(Strict(&mut input)).and_then(|document| input.end().map(|()| document));
     let mut document = match parsed {
         Ok(document) => document,
@@ -111,13 +114,20 @@ fn parse_as<T: Document>(text: &[u8], file: &Path) -> Result<T, Error> {
 }
 
 /// The second try: on values, which can be repaired, and with the path of what is still wrong.
-fn parse_repaired<T: Document>(text: &[u8], file: &Path) -> Result<T, Error> {
-    let mut value: Value = serde_json::from_slice(text).map_err(|error| syntax(&error, file))?;
+fn parse_repaired<T: Document>(text: &str, file: &Path) -> Result<T, Error> {
+    let mut value: Value = serde_json::from_str(text).map_err(|error| syntax(&error, file))?;
     T::repair(&mut value);
     serde_path_to_error::deserialize(Strict(&value)).map_err(|error| {
         let path: Vec<_> = error.path().iter().collect();
         Error::Value { file: file.into(), problem: in_words(&path, &error.inner().to_string()) }
     })
+}
+
+fn not_text(bytes: &[u8], error: &Utf8Error, file: &Path) -> Error {
+    let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
+    Error::Syntax { file: file.into(), line, column, message: "invalid UTF-8".into() }
 }
 
 fn syntax(error: &serde_json::Error, file: &Path) -> Error {
@@ -214,15 +224,15 @@ fn unknown_variant(message: &str) -> Option<(&str, &str)> {
 }
 
 /// Runtimes must ignore properties they don't know (config.md, extensibility); a misspelt one is worth a line.
-fn warn_of_unknown_properties<T: Document>(text: &[u8], file: &Path) {
+fn warn_of_unknown_properties<T: Document>(text: &str, file: &Path) {
     for property in unknown_properties::<T>(text) {
         log::warn!("{}: {property}: unknown property, ignored", file.display());
     }
 }
 
-fn unknown_properties<T: Document>(text: &[u8]) -> Vec<String> {
+fn unknown_properties<T: Document>(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let mut input = serde_json::Deserializer::from_slice(text);
+    let mut input = serde_json::Deserializer::from_str(text);
     let parsed = serde_ignored::deserialize::<_, _, T>(&mut input, |path| {
         with_ignored(&path, &mut |at| found.push(at.to_string()));
     });

@@ -225,7 +225,8 @@ impl Directory {
         file.take(MAX_STATE)
             .read_to_end(&mut text)
             .map_err(|error| syscall("read", &self.state_path(), &error))?;
-        let state: State = serde_json::from_slice(&text).map_err(|cause| self.format(&cause.to_string()))?;
+        let text = str::from_utf8(&text).map_err(|cause| self.format(&cause.to_string()))?;
+        let state: State = serde_json::from_str(text).map_err(|cause| self.format(&cause.to_string()))?;
         if state.id != self.id.as_str() {
             return Err(self.format(&format!("it is of container {:?}", state.id)));
         }

@@ -78,11 +78,19 @@ fn only_known_capabilities_remain() {
 
 #[test]
 fn unknown_properties_are_found_where_they_are() {
-    let text = br#"{"linux": {"namespaces": [{"type": "pid", "foo": [1]}]}, "a.b": {"c": 1}, "annotations": {"x": "y"}}"#;
+    let text = r#"{"linux": {"namespaces": [{"type": "pid", "foo": [1]}]}, "a.b": {"c": 1}, "annotations": {"x": "y"}}"#;
     assert_eq!(unknown_properties::<Spec>(text), ["linux.namespaces[0].foo", "[\"a.b\"]"]);
     for (file, text) in fixtures() {
-        assert_eq!(unknown_properties::<Spec>(&text), Vec::<String>::new(), "{}", file.display());
+        let text = str::from_utf8(&text).unwrap();
+        assert_eq!(unknown_properties::<Spec>(text), Vec::<String>::new(), "{}", file.display());
     }
+}
+
+#[test]
+fn what_is_not_utf8_has_a_position() {
+    let text = b"{\n  \"hostname\": \"\xc3\xa4\xff\"}";
+    let error = parse(text, Path::new("config.json")).unwrap_err();
+    assert_eq!(error.to_string(), "config.json: line 2 column 18: invalid UTF-8");
 }
 
 #[test]
