@@ -163,7 +163,7 @@ impl Abi {
         // socketcall(2) and ipc(2) stand at the same place wherever they are.
         let multiplexers = Some(Multiplexers { socketcall: first + 102, ipc: first + 117 });
         let (table, multiplexers): (Table, _) = match arch {
-            Arch::ScmpArchX86_64 => (table!(x86_64), None),
+            Arch::ScmpArchX86_64 => (x86_64, None),
             Arch::ScmpArchX32 => (x32, None),
             Arch::ScmpArchX86 => (table!(x86), multiplexers),
             Arch::ScmpArchAarch64 => (aarch64, None),
@@ -341,8 +341,12 @@ fn x86_64_only(number: u32) -> bool {
     )
 }
 
+fn x86_64(visit: Visit<'_>) {
+    names!(x86_64).each(visit);
+}
+
 fn x32(visit: Visit<'_>) {
-    names!(x86_64).each(&mut |name, number| {
+    x86_64(&mut |name, number| {
         if let Some(number) = x32_number(number) {
             visit(name, number);
         }

@@ -1,9 +1,7 @@
 //! Ranges to BPF: which architecture, then a binary search for the number, then the arguments.
 
-use std::collections::BTreeMap;
-
 use super::program::{Label, Program, Target, Test};
-use super::ranges::{Outcome, Range};
+use super::ranges::{Outcome, Outcomes, Range, Which};
 use super::rules::{Compare, Condition, KILL_THREAD};
 
 // Offsets in struct seccomp_data (linux/seccomp.h).
@@ -18,17 +16,18 @@ enum Half {
     High,
 }
 
-pub(super) struct Emitter {
+pub(super) struct Emitter<'a> {
     program: Program,
     big_endian: bool,
     default_action: u32,
+    outcomes: &'a Outcomes,
     /// The code of outcomes that depend on arguments: the same one may occur at many numbers.
-    written: BTreeMap<Outcome, Label>,
+    written: Vec<(Which, Label)>,
 }
 
-impl Emitter {
-    pub(super) fn new(default_action: u32, big_endian: bool) -> Self {
-        Self { program: Program::default(), big_endian, default_action, written: BTreeMap::new() }
+impl<'a> Emitter<'a> {
+    pub(super) fn new(default_action: u32, big_endian: bool, outcomes: &'a Outcomes) -> Self {
+        Self { program: Program::default(), big_endian, default_action, outcomes, written: Vec::new() }
     }
 
     /// The whole program: `sections` are the `AUDIT_ARCH_*` with their ranges, the most likely one first.
@@ -47,37 +46,39 @@ impl Emitter {
     }
 
     /// Finds the number, which is in the accumulator, among the leaves.
-    fn search(&mut self, leaves: &[&[Range]]) -> Target {
+    fn search(&mut self, leaves: &[Leaf<'_>]) -> Target {
         let (below, above) = match leaves {
             [] => return Target::Return(self.default_action),
             [leaf] => return self.leaf(leaf),
-            _ => leaves.split_at(leaves.len() / 2),
+            _ => leaves.split_at(middle(leaves)),
         };
-        let first = above.first().and_then(|leaf| leaf.first()).map_or(0, |range| range.first);
+        let first = above.first().map_or(0, |leaf| leaf.background.first);
         let above = self.search(above);
         let below = self.search(below);
         Target::At(self.program.branch(Test::GreaterOrEqual, first, above, below))
     }
 
-    fn leaf(&mut self, leaf: &[Range]) -> Target {
-        match leaf {
-            [others, one, ..] => {
-                let (first, others, one) =
-                    (one.first, self.outcome(&others.outcome), self.outcome(&one.outcome));
-                Target::At(self.program.branch(Test::Equal, first, one, others))
-            }
-            [range] => self.outcome(&range.outcome),
-            [] => Target::Return(self.default_action),
+    fn leaf(&mut self, leaf: &Leaf<'_>) -> Target {
+        // All of them before the comparisons, so that nothing stands between these.
+        for range in leaf.singles() {
+            self.outcome(range.outcome);
         }
+        let mut next = self.outcome(leaf.background.outcome);
+        for range in leaf.singles().rev() {
+            let outcome = self.outcome(range.outcome);
+            next = Target::At(self.program.branch(Test::Equal, range.first, outcome, next));
+        }
+        next
     }
 
-    fn outcome(&mut self, outcome: &Outcome) -> Target {
-        let (wide, cases) = match outcome {
-            Outcome::Return(action) => return Target::Return(*action),
-            Outcome::Arguments { wide, cases } => (*wide, cases),
+    fn outcome(&mut self, which: Which) -> Target {
+        let (wide, cases) = match self.outcomes.get(which) {
+            Some(Outcome::Arguments { wide, cases }) => (*wide, cases),
+            Some(Outcome::Return(action)) => return Target::Return(*action),
+            None => return Target::Return(self.default_action),
         };
-        if let Some(&label) = self.written.get(outcome) {
-            return Target::At(label);
+        if let Some((_, label)) = self.written.iter().find(|(written, _)| *written == which) {
+            return Target::At(*label);
         }
         let mut next = Target::Return(self.default_action);
         for (conditions, action) in cases.iter().rev() {
@@ -88,7 +89,7 @@ impl Emitter {
             }
         }
         if let Target::At(label) = next {
-            self.written.insert(outcome.clone(), label);
+            self.written.push((which, label));
         }
         next
     }
@@ -157,23 +158,64 @@ impl Emitter {
     }
 }
 
-/// Groups the ranges into the leaves of the tree: one range, or three of which the middle is a single number and the
-/// others have the same outcome, which one comparison tells apart.
-fn leaves(ranges: &[Range]) -> Vec<&[Range]> {
+/// How many single numbers a leaf tells apart from its background. One more costs each number of the background a
+/// comparison, and saves the tree two.
+const SINGLES: usize = 3;
+
+/// What one branch of the tree ends in: a range that is interrupted by single numbers.
+struct Leaf<'a> {
+    background: &'a Range,
+    /// Single numbers and the background, in turn.
+    interruptions: &'a [Range],
+    /// How many system calls there are in it.
+    calls: u32,
+}
+
+impl Leaf<'_> {
+    fn singles(&self) -> impl DoubleEndedIterator<Item = &Range> {
+        self.interruptions.iter().step_by(2)
+    }
+}
+
+/// Groups the ranges into the leaves of the tree.
+fn leaves(ranges: &[Range]) -> Vec<Leaf<'_>> {
     let mut leaves = Vec::with_capacity(ranges.len());
     let mut rest = ranges;
-    while !rest.is_empty() {
-        let length = match rest {
-            [before, only, after, ..]
-                if before.outcome == after.outcome && only.first.checked_add(1) == Some(after.first) =>
-            {
-                3
-            }
-            _ => 1,
-        };
-        let (leaf, others) = rest.split_at(length);
-        leaves.push(leaf);
+    while let Some((background, others)) = rest.split_first() {
+        let mut length = 0;
+        while let Some([only, after, ..]) = others.get(length..)
+            && length < 2 * SINGLES
+            && after.outcome == background.outcome
+            && only.first.checked_add(1) == Some(after.first)
+        {
+            length += 2;
+        }
+        let (interruptions, others) = others.split_at(length);
+        let end = others.first().map_or(u32::MAX, |next| next.first);
+        leaves.push(Leaf { background, interruptions, calls: calls(background.first, end) });
         rest = others;
     }
     leaves
+}
+
+/// How many system calls there are between two numbers, by and large: most architectures have some five hundred.
+fn calls(first: u32, end: u32) -> u32 {
+    const MOST: u32 = 512;
+    1 + end.min(MOST).saturating_sub(first)
+}
+
+/// Where to divide the leaves, so that about as many calls are on either side.
+///
+/// Calls rather than leaves, because when a filter is loaded, the kernel looks for each of them once.
+fn middle(leaves: &[Leaf<'_>]) -> usize {
+    let all: u32 = leaves.iter().map(|leaf| leaf.calls).sum();
+    let (mut below, mut at) = (0, 0);
+    // The leaf in the middle is taken along if more than half of it is below.
+    while let Some(leaf) = leaves.get(at)
+        && 2 * below + leaf.calls <= all
+    {
+        below += leaf.calls;
+        at += 1;
+    }
+    at.clamp(1, leaves.len() - 1)
 }

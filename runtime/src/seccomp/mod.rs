@@ -37,7 +37,7 @@ use oci_spec::runtime::{Arch, LinuxSeccomp, LinuxSeccompFilterFlag};
 use self::abi::Abi;
 use self::emit::Emitter;
 pub use self::error::Error;
-use self::ranges::Section;
+use self::ranges::{Outcomes, Section};
 use self::rules::Profile;
 
 // linux/seccomp.h: SECCOMP_FILTER_FLAG_*.
@@ -83,11 +83,11 @@ pub fn compile(seccomp: &LinuxSeccomp, host: &Host) -> Result<Filter, Error> {
     let profile = Profile::new(seccomp)?;
     let sections = sections(seccomp, host)?;
     let big_endian = sections.first().is_some_and(|section| section.abis.iter().any(|abi| abi.big_endian));
-    let mut ranges = Vec::with_capacity(sections.len());
+    let (mut ranges, mut outcomes) = (Vec::with_capacity(sections.len()), Outcomes::default());
     for section in &sections {
-        ranges.push((section.audit, ranges::ranges(&profile, section)?));
+        ranges.push((section.audit, ranges::ranges(&profile, section, &mut outcomes)?));
     }
-    let program = Emitter::new(profile.default_action, big_endian).emit(&ranges);
+    let program = Emitter::new(profile.default_action, big_endian, &outcomes).emit(&ranges);
     if program.len() > program::MAX_INSTRUCTIONS {
         return Err(Error::TooLong { length: program.len() });
     }

@@ -3,7 +3,7 @@
 use oci_spec::runtime::Arch;
 
 use super::Error;
-use super::abi::{Abi, Multiplexers, X32_BIT, each_x32_own, x32_number};
+use super::abi::{Abi, X32_BIT, each_x32_own, x32_number};
 use super::decision::{Case, Conflict, Decision};
 use super::name::Name;
 use super::rules::{Compare, Condition, ERRNO, KILL_THREAD, Profile, Rule};
@@ -21,11 +21,39 @@ pub(super) enum Outcome {
     },
 }
 
+/// The different outcomes of a filter: a handful, at hundreds of numbers.
+#[derive(Default)]
+pub(super) struct Outcomes(Vec<Outcome>);
+
+/// One of [`Outcomes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Which(u32);
+
+impl Outcomes {
+    fn which(&mut self, outcome: Outcome) -> Which {
+        let known = self.0.iter().position(|other| *other == outcome);
+        let at = known.unwrap_or_else(|| {
+            self.0.push(outcome);
+            self.0.len() - 1
+        });
+        Which(at as u32)
+    }
+
+    fn returning(&mut self, action: u32) -> Which {
+        let known = self.0.iter().position(|other| matches!(other, Outcome::Return(same) if *same == action));
+        known.map_or_else(|| self.which(Outcome::Return(action)), |at| Which(at as u32))
+    }
+
+    pub(super) fn get(&self, which: Which) -> Option<&Outcome> {
+        self.0.get(which.0 as usize)
+    }
+}
+
 /// The numbers from `first` up to the next range.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Range {
     pub(super) first: u32,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: Which,
 }
 
 /// The ABIs that share an `AUDIT_ARCH_*`: one, or x86_64 and x32.
@@ -80,13 +108,17 @@ const IPC: [(&str, u64); 12] = [
 struct Call<'a> {
     rule: &'a Rule,
     /// Index in [`Profile::names`], for error messages.
-    name: usize,
+    name: u32,
     /// What the first argument must be, if the number is that of socketcall(2) or ipc(2).
     which: Option<u64>,
 }
 
 /// The ranges of all numbers, from 0 to `u32::MAX`, for one section.
-pub(super) fn ranges(profile: &Profile<'_>, section: &Section) -> Result<Vec<Range>, Error> {
+pub(super) fn ranges(
+    profile: &Profile<'_>,
+    section: &Section,
+    outcomes: &mut Outcomes,
+) -> Result<Vec<Range>, Error> {
     let mut background = Background::new(profile, section);
     let mut named: Vec<(&Abi, Vec<Named>)> = Vec::with_capacity(section.abis.len());
     for abi in &section.abis {
@@ -103,17 +135,23 @@ pub(super) fn ranges(profile: &Profile<'_>, section: &Section) -> Result<Vec<Ran
         }
     }
     named.sort_by_key(|(_, named)| named.first().map(|first| first.number));
-    let mut merged = Merged::over(&background);
+    let mut merged = Merged::over(&background, outcomes);
     for (abi, named) in &named {
         for &Named { number, name } in named {
+            // Nearly all calls: nothing to weigh.
+            if let Some(action) = name.and_then(|name| profile.always(name)) {
+                let outcome = merged.outcomes.returning(action);
+                merged.push(number, outcome);
+                continue;
+            }
             let outcome = match name {
                 Some(name) => {
-                    let name = name as usize;
                     outcome(profile, abi, profile.rules_of(name).map(|rule| Call { rule, name, which: None }))
                 }
                 None => outcome(profile, abi, multiplexed(profile, abi, number)),
             };
             if let Some(outcome) = outcome? {
+                let outcome = merged.outcomes.which(outcome);
                 merged.push(number, outcome);
             }
         }
@@ -132,18 +170,15 @@ struct Named {
 fn named(profile: &Profile<'_>, abi: &Abi) -> Vec<Named> {
     let mut named = Vec::with_capacity(profile.name_count());
     abi.each_call(&mut |name, number| {
-        let is_multiplexer = abi.multiplexers.is_some_and(|multiplexers| multiplexers.has(number));
-        if let Some(name) = profile.name(name).filter(|_| !is_multiplexer) {
-            named.push(Named { number, name: u32::try_from(name).ok() });
+        if abi.multiplexers.is_some_and(|multiplexers| multiplexers.has(number)) {
+            if !meanings(profile, abi, number).is_empty() {
+                named.push(Named { number, name: None });
+            }
+        } else if let Some(name) = profile.name(name) {
+            named.push(Named { number, name: Some(name) });
         }
     });
-    let multiplexers = abi.multiplexers.map(|Multiplexers { socketcall, ipc }| [socketcall, ipc]);
-    for number in multiplexers.into_iter().flatten() {
-        if !meanings(profile, abi, number).is_empty() {
-            named.push(Named { number, name: None });
-        }
-    }
-    named.sort_by_key(|named| named.number);
+    sort_by_key(&mut named, |named| named.number);
     named
 }
 
@@ -152,10 +187,17 @@ fn named_in_x32(profile: &Profile<'_>, x86_64: &[Named]) -> Vec<Named> {
     let same = x86_64.iter().filter_map(|named| Some(Named { number: x32_number(named.number)?, ..*named }));
     let mut named: Vec<Named> = same.collect();
     each_x32_own(&mut |name, number| {
-        named.extend(profile.name(name).map(|name| Named { number, name: u32::try_from(name).ok() }));
+        named.extend(profile.name(name).map(|name| Named { number, name: Some(name) }));
     });
-    named.sort_by_key(|named| named.number);
+    sort_by_key(&mut named, |named| named.number);
     named
+}
+
+/// Sorts what mostly is in order already: the code that need not be executed need not be there.
+fn sort_by_key<T, K: Ord>(list: &mut [T], key: impl Fn(&T) -> K) {
+    if !list.is_sorted_by_key(&key) {
+        list.sort_by_key(key);
+    }
 }
 
 /// What the rules about one number come to.
@@ -191,7 +233,7 @@ fn outcome<'a>(
 }
 
 /// The names of the profile that stand for socketcall(2) or ipc(2), as indices, and what the first argument must be.
-fn meanings(profile: &Profile<'_>, abi: &Abi, number: u32) -> Vec<(usize, Option<u64>)> {
+fn meanings(profile: &Profile<'_>, abi: &Abi, number: u32) -> Vec<(u32, Option<u64>)> {
     let is_ipc = abi.multiplexers.is_some_and(|multiplexers| multiplexers.ipc == number);
     let (itself, others): (_, &[(&str, u64)]) =
         if is_ipc { ("ipc", &IPC) } else { ("socketcall", &SOCKETCALL) };
@@ -206,7 +248,7 @@ fn multiplexed<'a>(profile: &'a Profile<'_>, abi: &Abi, number: u32) -> Vec<Call
         .into_iter()
         .flat_map(|(name, which)| profile.rules_of(name).map(move |rule| Call { rule, name, which }));
     let mut calls: Vec<Call<'_>> = calls.collect();
-    calls.sort_by_key(|call| call.rule.entry);
+    sort_by_key(&mut calls, |call| call.rule.entry);
     calls
 }
 
@@ -283,6 +325,7 @@ impl Background {
 /// range.
 struct Merged<'a> {
     background: &'a Background,
+    outcomes: &'a mut Outcomes,
     steps: Vec<u32>,
     ranges: Vec<Range>,
     /// The first number that has no outcome yet; none after the last one.
@@ -290,12 +333,12 @@ struct Merged<'a> {
 }
 
 impl<'a> Merged<'a> {
-    fn over(background: &'a Background) -> Self {
-        Self { background, steps: background.steps(), ranges: Vec::new(), next: Some(0) }
+    fn over(background: &'a Background, outcomes: &'a mut Outcomes) -> Self {
+        Self { background, outcomes, steps: background.steps(), ranges: Vec::new(), next: Some(0) }
     }
 
     /// The next number with an outcome of its own.
-    fn push(&mut self, number: u32, outcome: Outcome) {
+    fn push(&mut self, number: u32, outcome: Which) {
         self.fill(Some(number));
         self.next = number.checked_add(1);
         self.add(number, outcome);
@@ -310,15 +353,20 @@ impl<'a> Merged<'a> {
     fn fill(&mut self, end: Option<u32>) {
         let before_end = |number: u32| end.is_none_or(|end| number < end);
         let Some(next) = self.next.filter(|next| before_end(*next)) else { return };
-        self.add(next, Outcome::Return(self.background.action(next)));
+        self.add_background(next);
         for at in 0..self.steps.len() {
             if let Some(&step) = self.steps.get(at).filter(|step| **step > next && before_end(**step)) {
-                self.add(step, Outcome::Return(self.background.action(step)));
+                self.add_background(step);
             }
         }
     }
 
-    fn add(&mut self, first: u32, outcome: Outcome) {
+    fn add_background(&mut self, first: u32) {
+        let outcome = self.outcomes.returning(self.background.action(first));
+        self.add(first, outcome);
+    }
+
+    fn add(&mut self, first: u32, outcome: Which) {
         if self.ranges.last().is_none_or(|last| last.outcome != outcome) {
             self.ranges.push(Range { first, outcome });
         }

@@ -48,7 +48,7 @@ pub(super) struct Rule {
     /// Index in `syscalls`.
     pub(super) entry: usize,
     /// Indices in [`Profile::names`].
-    pub(super) names: Vec<usize>,
+    names: Vec<u32>,
     /// `SECCOMP_RET_*`.
     pub(super) action: u32,
     /// All must be met. By argument, each at most once.
@@ -73,38 +73,52 @@ pub(super) struct Profile<'a> {
 #[derive(Default)]
 struct Mentions {
     /// Indices in [`Profile::rules`], by name, then in the profile's order.
-    rules: Vec<usize>,
-    /// Where those of a name begin; one more at the end.
-    begins: Vec<usize>,
+    rules: Vec<u32>,
+    /// By name.
+    of: Vec<Mentioned>,
+}
+
+#[derive(Clone, Default)]
+struct Mentioned {
+    /// Where its rules end in `rules`; they begin where those of the name before end.
+    end: u32,
+    /// The action, if there is one whatever the arguments are: that of the first rule, if it has no conditions.
+    always: Option<u32>,
 }
 
 impl Mentions {
     /// Counts, then puts each at its place.
     fn new(rules: &[Rule], names: usize) -> Self {
-        let mentioned = || {
-            rules.iter().enumerate().flat_map(|(rule, said)| said.names.iter().map(move |name| (*name, rule)))
-        };
-        let mut begins = vec![0; names + 1];
+        let mentioned =
+            || (0..).zip(rules).flat_map(|(rule, said)| said.names.iter().map(move |name| (*name, rule)));
+        let mut of = vec![Mentioned::default(); names];
         for (name, _) in mentioned() {
-            begins[name + 1] += 1;
+            of[name as usize].end += 1;
         }
-        for name in 0..names {
-            begins[name + 1] += begins[name];
+        let mut all = 0;
+        for name in &mut of {
+            (name.end, all) = (all, all + name.end);
         }
-        let mut next = begins.clone();
-        let mut in_order = vec![0; begins[names]];
+        let mut in_order = vec![u32::MAX; all as usize];
+        let mut begin = 0;
         for (name, rule) in mentioned() {
-            in_order[next[name]] = rule;
-            next[name] += 1;
+            let name = &mut of[name as usize];
+            in_order[name.end as usize] = rule;
+            name.end += 1;
         }
-        Self { rules: in_order, begins }
+        for name in &mut of {
+            let first = in_order.get(begin as usize..name.end as usize).and_then(<[u32]>::first);
+            let first = first.and_then(|rule| rules.get(*rule as usize));
+            name.always = first.filter(|rule| rule.conditions.is_empty()).map(|rule| rule.action);
+            begin = name.end;
+        }
+        Self { rules: in_order, of }
     }
 
-    fn of(&self, name: usize) -> &[usize] {
-        match self.begins.get(name..name + 2) {
-            Some(&[begin, end]) => self.rules.get(begin..end).unwrap_or_default(),
-            _ => &[],
-        }
+    fn of(&self, name: u32) -> &[u32] {
+        let end = |name: u32| self.of.get(name as usize).map(|mentioned| mentioned.end as usize);
+        let begin = name.checked_sub(1).map_or(Some(0), end);
+        begin.zip(end(name)).and_then(|(begin, end)| self.rules.get(begin..end)).unwrap_or_default()
     }
 }
 
@@ -183,13 +197,20 @@ impl<'a> Profile<'a> {
     }
 
     /// The index of a name that the profile has.
-    pub(super) fn name(&self, name: Name<'_>) -> Option<usize> {
+    pub(super) fn name(&self, name: Name<'_>) -> Option<u32> {
         self.names.find(name)
     }
 
     /// The rules about a name, in the profile's order.
-    pub(super) fn rules_of(&self, name: usize) -> impl Iterator<Item = &Rule> {
-        self.mentions.of(name).iter().filter_map(|&rule| self.rules.get(rule))
+    pub(super) fn rules_of(&self, name: u32) -> impl Iterator<Item = &Rule> {
+        self.mentions.of(name).iter().filter_map(|&rule| self.rules.get(rule as usize))
+    }
+
+    /// What happens to a call of this name whatever its arguments are, where that is settled by its first rule.
+    ///
+    /// A rule without conditions beats all others, and the first one beats later ones: see decision.rs.
+    pub(super) fn always(&self, name: u32) -> Option<u32> {
+        self.mentions.of.get(name as usize)?.always
     }
 
     /// How many names there are.
@@ -198,7 +219,7 @@ impl<'a> Profile<'a> {
     }
 
     /// The name with this index.
-    pub(super) fn name_of(&self, index: usize) -> String {
+    pub(super) fn name_of(&self, index: u32) -> String {
         let name = self.names.name(index).unwrap_or_default();
         String::from_utf8_lossy(name).into_owned()
     }

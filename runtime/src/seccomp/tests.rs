@@ -58,8 +58,8 @@ fn neighbours_become_one_range() {
         0: load 4\n\
         1: == 0xc000003e ? 2 : 8\n\
         2: load 0\n\
-        3: >= 0x40000000 ? 7 : 4\n\
-        4: >= 0x3 ? 5 : 6\n\
+        3: >= 0x3 ? 4 : 6\n\
+        4: >= 0x40000000 ? 7 : 5\n\
         5: == 0x8 ? 6 : 9\n\
         6: return 0x50001\n\
         7: >= 0xffffffff ? 9 : 8\n\
@@ -118,14 +118,14 @@ fn a_half_that_the_mask_leaves_out_is_not_loaded() {
         0: load 4\n\
         1: == 0xc000003e ? 2 : 12\n\
         2: load 0\n\
-        3: >= 0x80000000 ? 10 : 4\n\
-        4: >= 0x40000000 ? 12 : 5\n\
-        5: == 0x38 ? 6 : 13\n\
-        6: load 16\n\
-        7: and 0x7e020000\n\
-        8: == 0x0 ? 9 : 13\n\
-        9: return 0x7fff0000\n\
-        10: >= 0xc0000000 ? 11 : 13\n\
+        3: >= 0x40000000 ? 9 : 4\n\
+        4: == 0x38 ? 5 : 13\n\
+        5: load 16\n\
+        6: and 0x7e020000\n\
+        7: == 0x0 ? 8 : 13\n\
+        8: return 0x7fff0000\n\
+        9: >= 0xc0000000 ? 11 : 10\n\
+        10: >= 0x80000000 ? 13 : 12\n\
         11: >= 0xffffffff ? 13 : 12\n\
         12: return 0x0\n\
         13: return 0x50026\n";
