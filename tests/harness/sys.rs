@@ -70,6 +70,8 @@ pub struct Before {
     pub user: Option<u32>,
     /// A mount namespace of its own, from which no mount gets out.
     pub private_mounts: bool,
+    /// Its securebits, capabilities(7).
+    pub securebits: Option<i32>,
 }
 
 /// Makes `command` do what `before` says between fork and exec.
@@ -93,6 +95,9 @@ pub fn prepare(command: &mut Command, before: Before) {
                 let private = libc::MS_REC | libc::MS_PRIVATE;
                 let root = c"/".as_ptr();
                 check(libc::mount(root, root, std::ptr::null(), private, std::ptr::null()).into())?;
+            }
+            if let Some(bits) = before.securebits {
+                check(libc::prctl(libc::PR_SET_SECUREBITS, bits, 0, 0, 0).into())?;
             }
             for &(resource, value) in &before.limits {
                 let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
