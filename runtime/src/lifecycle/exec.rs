@@ -56,7 +56,7 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     let signals = if request.detach { None } else { Some(Signals::take()?) };
     bind_to_initial_cpus(&request.process)?;
     // First of all: it starts while we are busy, and does nothing until it gets its plan.
-    let mut stage = Stage::spawn(kept.first_free(), Birth::Stage, None)?;
+    let mut stage = Stage::spawn(kept.first_free(), Birth::Stage, None, false)?;
     let directory = store.open(&request.id)?;
     let state = directory.load()?;
     check_status(status(&directory, &state)?, request)?;
