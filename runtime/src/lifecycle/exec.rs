@@ -96,6 +96,9 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     }
 }
 
+/// From its clone on, init sees the new process, and may be quicker than its first word.
+const AT_THE_CLONE: &str = "at the clone; a process of the container may have killed it";
+
 /// The dialogue with nsexec until the exec; the new process and the console's master.
 fn lead(
     stage: &mut Stage,
@@ -141,7 +144,7 @@ fn lead(
     }
     match stage.init() {
         Some(pid) => Ok((pid, master)),
-        None => Err(launch::Error::Silent("before the clone".to_owned()).into()),
+        None => Err(launch::Error::Silent(AT_THE_CLONE.to_owned()).into()),
     }
 }
 
