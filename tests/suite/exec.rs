@@ -394,7 +394,7 @@ fn striking(signal: Signal) -> Bundle {
     container
 }
 
-/// Seen failing where the runtime keeps nsexec's end of the sync socket open: the first that was killed was waited for.
+/// Seen failing where the runtime keeps nsexec's end of the sync socket open: what was killed was waited for.
 #[test]
 fn init_that_kills_whoever_joins_it_makes_no_exec_hang() {
     need_root!();
@@ -416,7 +416,7 @@ fn init_that_kills_whoever_joins_it_makes_no_exec_hang() {
     assert_eq!(container.wait(), 0);
 }
 
-/// What is stopped can still be killed. Seen failing where delete leaves init to the end that it comes to by itself.
+/// What is stopped can still be killed. Seen failing with the SIGKILL taken out of delete.rs: each exec was waited for.
 #[test]
 fn init_that_stops_whoever_joins_it_is_deleted_by_force() {
     need_root!();

@@ -110,7 +110,7 @@ fn securebits_are_none() {
     }
 }
 
-/// Seen failing with `clear_securebits` taken out of nsexec's `container`: 0x44, and no ambient capabilities.
+/// Seen failing with `clear_securebits` taken out of nsexec's `container`: 0x44 arrived.
 #[test]
 fn securebits_of_the_caller_do_not_arrive() {
     need_root!();
