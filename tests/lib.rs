@@ -3,6 +3,8 @@
 //! The tests drive any runtime with runc's command line: `SKEG_TEST_RUNTIME=/usr/sbin/runc` holds them against runc,
 //! so that the tests are checked and not only the runtime.
 
+#[path = "harness/bpf.rs"]
+pub mod bpf;
 #[path = "harness/bundle.rs"]
 pub mod bundle;
 #[path = "harness/config.rs"]

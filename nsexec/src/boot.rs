@@ -102,6 +102,8 @@ fn container(stream: &Stream<'_>, sync: &Sync, arena: Arena, map: bool, joined: 
         // it (slirp4netns) could no longer open its namespaces.
         sys::process::set_dumpable(false).during(Op::Prctl).at(Stage::Clone, 0)?;
     }
+    // Once it is in a user namespace that it has made or joined, which has cleared them: elsewhere they are the caller's.
+    steps::clear_securebits().at(Stage::Clone, 0)?;
     namespaces::unshare_rest(stream.init.clone_flags).at(Stage::Unshare, 0)?;
     // What is made from here on has the modes that were asked for, whatever umask the caller had.
     sys::process::umask(0);

@@ -85,6 +85,18 @@ pub fn cgroup_hierarchies() -> Vec<PathBuf> {
     entries.flatten().map(|entry| entry.path()).filter(|path| path.join("cgroup.procs").exists()).collect()
 }
 
+/// Runs `test` where cgroup v2 is all there is, as on a host that has nothing else.
+pub fn on_cgroup_v2(test: impl FnOnce() + Send + 'static) {
+    let name = std::thread::current().name().unwrap_or("?").to_owned();
+    let thread = std::thread::Builder::new().name(name).spawn(|| {
+        crate::sys::see_cgroup2_alone().expect("cgroup2");
+        test();
+    });
+    if let Err(panic) = thread.expect("a thread").join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
 /// Says that a test did not run, in the form that scripts/test counts.
 pub fn note_skip(test: &str, reason: &str) {
     println!("SKIP {test}: {reason}");

@@ -95,6 +95,12 @@ impl Invocation {
         self
     }
 
+    /// Sets the securebits, capabilities(7).
+    pub fn securebits(mut self, bits: i32) -> Self {
+        self.before.securebits = Some(bits);
+        self
+    }
+
     /// Makes `terminal` the program's stdio and its controlling terminal.
     pub fn terminal(mut self, terminal: OwnedFd) -> Self {
         let dup = || Stdio::from(terminal.try_clone().expect("dup"));

@@ -70,6 +70,8 @@ pub struct Before {
     pub user: Option<u32>,
     /// A mount namespace of its own, from which no mount gets out.
     pub private_mounts: bool,
+    /// Its securebits, capabilities(7).
+    pub securebits: Option<i32>,
 }
 
 /// Makes `command` do what `before` says between fork and exec.
@@ -94,6 +96,9 @@ pub fn prepare(command: &mut Command, before: Before) {
                 let root = c"/".as_ptr();
                 check(libc::mount(root, root, std::ptr::null(), private, std::ptr::null()).into())?;
             }
+            if let Some(bits) = before.securebits {
+                check(libc::prctl(libc::PR_SET_SECUREBITS, bits, 0, 0, 0).into())?;
+            }
             for &(resource, value) in &before.limits {
                 let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
                 check(libc::setrlimit(resource, &limit).into())?;
@@ -112,6 +117,67 @@ pub fn prepare(command: &mut Command, before: Before) {
 pub fn setns(namespace: &File) -> io::Result<()> {
     // SAFETY: the descriptor is open for the call.
     check(unsafe { libc::setns(namespace.as_raw_fd(), 0) }.into()).map(drop)
+}
+
+/// `union bpf_attr`, longer than that of any kernel so far: Linux 6.17 writes past the end of a shorter one.
+type Attribute = [u32; 128];
+
+/// bpf(2).
+///
+/// # Safety
+/// Every address in the attribute is valid for what the command does with it.
+unsafe fn bpf(command: libc::c_int, attribute: &mut Attribute) -> io::Result<libc::c_long> {
+    let size = size_of::<Attribute>();
+    // SAFETY: the attribute is as long as it is said to be; the addresses in it are the caller's promise.
+    check(unsafe { libc::syscall(libc::SYS_bpf, command, attribute.as_mut_ptr(), size) })
+}
+
+/// BPF_PROG_GET_NEXT_ID: the first program whose id is greater.
+pub fn next_bpf_program(id: u32) -> io::Result<Option<u32>> {
+    let mut attribute = [0; 128];
+    attribute[0] = id;
+    // SAFETY: no addresses.
+    match unsafe { bpf(11, &mut attribute) } {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        done => done.map(|_| Some(attribute[1])),
+    }
+}
+
+/// BPF_PROG_GET_FD_BY_ID.
+pub fn bpf_program(id: u32) -> io::Result<OwnedFd> {
+    let mut attribute = [0; 128];
+    attribute[0] = id;
+    // SAFETY: no addresses; the descriptor is new and ours.
+    unsafe { bpf(13, &mut attribute).map(|fd| OwnedFd::from_raw_fd(fd as RawFd)) }
+}
+
+/// BPF_PROG_QUERY: the ids of the programs for devices that are attached to a cgroup.
+pub fn attached_device_programs(cgroup: &File) -> io::Result<Vec<u32>> {
+    const BPF_CGROUP_DEVICE: u32 = 6;
+    let mut ids = [0_u32; 64];
+    let address = ids.as_mut_ptr().expose_provenance() as u64;
+    let mut attribute = [0; 128];
+    attribute[0] = cgroup.as_raw_fd() as u32;
+    attribute[1] = BPF_CGROUP_DEVICE;
+    attribute[4] = address as u32;
+    attribute[5] = (address >> 32) as u32;
+    attribute[6] = ids.len() as u32;
+    // SAFETY: the kernel writes no more ids than it is said that there is room for.
+    unsafe { bpf(16, &mut attribute) }?;
+    Ok(ids[..attribute[6] as usize].to_vec())
+}
+
+/// Mounts cgroup2 on /sys/fs/cgroup, in a mount namespace of this thread's own.
+pub fn see_cgroup2_alone() -> io::Result<()> {
+    let (root, cgroup) = (c"/".as_ptr(), c"/sys/fs/cgroup".as_ptr());
+    let kind = c"cgroup2".as_ptr();
+    // SAFETY: C strings and null pointers; unshare(2) of the file system is that of the calling thread.
+    unsafe {
+        check(libc::unshare(libc::CLONE_NEWNS).into())?;
+        let private = libc::MS_REC | libc::MS_PRIVATE;
+        check(libc::mount(root, root, std::ptr::null(), private, std::ptr::null()).into())?;
+        check(libc::mount(kind, cgroup, kind, 0, std::ptr::null()).into()).map(drop)
+    }
 }
 
 /// A pseudo terminal of `rows` x `columns`: master and slave.

@@ -52,6 +52,8 @@ fn perform(words: &[&str], fds: &Value) -> io::Result<()> {
             io::stdin().read_to_end(&mut input)?;
             fs::write(path, input)
         }
+        ["strike", signal, until] => sys::strike_all(number(signal)?, Path::new(until)),
+        ["become", user] => sys::become_user(number(user)?),
         ["exit", code] => process::exit(number(code)?),
         ["die", signal] => sys::die_by(number(signal)?),
         ["pause"] => pause(),

@@ -66,6 +66,7 @@ fn plain(name: &str) -> io::Result<Value> {
         "io-priority" => sys::io_priority(),
         "memory-policy" => sys::memory_policy(),
         "dumpable" => Ok(sys::dumpable().into()),
+        "securebits" => Ok(sys::securebits().into()),
         "session-keyring" => Ok(sys::session_keyring()?.into()),
         "tty" => Ok(sys::tty()),
         _ => Err(io::Error::other(format!("unknown section {name}"))),

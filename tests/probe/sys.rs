@@ -241,6 +241,33 @@ pub fn dumpable() -> i32 {
     unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) }
 }
 
+pub fn securebits() -> i32 {
+    // SAFETY: PR_GET_SECUREBITS takes no pointer.
+    unsafe { libc::prctl(libc::PR_GET_SECUREBITS, 0, 0, 0, 0) }
+}
+
+/// kill(2) of every process that pid 1 sees, over and over, until there is a file `until`.
+pub fn strike_all(signal: i32, until: &std::path::Path) -> io::Result<()> {
+    if getpid().as_raw() != 1 {
+        return Err(io::Error::other("not in a PID namespace of its own"));
+    }
+    super::say("striking")?;
+    while !until.exists() {
+        // Many times a look: it is to be quick. ESRCH: there is nobody.
+        for _ in 0..1000 {
+            // SAFETY: in a PID namespace of its own it reaches nobody else.
+            unsafe { libc::kill(-1, signal) };
+        }
+    }
+    Ok(())
+}
+
+/// setresuid(2) of a process that is root.
+pub fn become_user(uid: u32) -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::setresuid(uid, uid, uid) }.into()).map(drop)
+}
+
 /// keyctl(2) KEYCTL_DESCRIBE of the session keyring: `type;uid;gid;perm;description`.
 pub fn session_keyring() -> io::Result<String> {
     const KEYCTL_DESCRIBE: libc::c_long = 6;

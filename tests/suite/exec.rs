@@ -1,11 +1,13 @@
 //! exec: a second process in a container.
 
 use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use skeg_tests::process::wait_for_end;
-use skeg_tests::{Bundle, Value, json, need_root, not_runc};
+use skeg_tests::process::{LIMIT, wait_for_end};
+use skeg_tests::{Bundle, Value, json, leftovers, need_root, not_runc};
 
 /// A running container and what its init saw.
 #[track_caller]
@@ -381,4 +383,69 @@ fn numeric_user_is_never_looked_up_as_a_name() {
 fn exec_without_a_command_is_refused() {
     need_root!();
     Bundle::pausing().running().exec(&[]).exits(255);
+}
+
+/// A container whose init sends a signal to all it sees, until there is a file `/stop`.
+fn striking(signal: Signal) -> Bundle {
+    let container = Bundle::probe(&["strike", &(signal as i32).to_string(), "/stop"]);
+    container.create().ok();
+    container.start().ok();
+    assert_eq!(container.line(), "striking");
+    container
+}
+
+/// Seen failing where the runtime keeps nsexec's end of the sync socket open: what was killed was waited for.
+#[test]
+fn init_that_kills_whoever_joins_it_makes_no_exec_hang() {
+    need_root!();
+    let container = striking(Signal::SIGKILL);
+    let mut killed = 0;
+    for _ in 0..200 {
+        let exec = container.exec(&["/probe", "exit", "0"]);
+        killed += u32::from(exec.code != 0);
+        match exec.code {
+            0 | 137 => assert_eq!(exec.stderr, "", "{exec}"),
+            _ => drop(exec.fails_with("exec failed: ")),
+        }
+    }
+    assert!(killed > 0, "none was killed");
+    assert_eq!(container.status(), "running");
+    fs::write(container.rootfs().join("stop"), "").unwrap();
+    // What is killed before it is anybody's is the caller's to wait for, and init ends after it.
+    leftovers::wait_reaping_others(container.pid());
+    assert_eq!(container.wait(), 0);
+}
+
+/// What is stopped can still be killed. Seen failing with the SIGKILL taken out of delete.rs: each exec was waited for.
+#[test]
+fn init_that_stops_whoever_joins_it_is_deleted_by_force() {
+    need_root!();
+    let container = striking(Signal::SIGSTOP);
+    let execs: Vec<_> = (0..5).map(|_| container.exec_with(&[], &["/probe", "exit", "0"]).spawn()).collect();
+    wait_for_stopped(&container);
+    let mut delete = container.command("delete", &["--force"]).spawn();
+    // One may have been quicker.
+    let ends: Vec<i32> = execs.into_iter().map(|exec| exec.detach().0.code).collect();
+    assert!(ends.iter().any(|code| [137, 255].contains(code)), "{ends:?}");
+    // What ends before it is anybody's is the caller's to wait for, and init ends after it.
+    assert!(leftovers::wait_reaping_others(delete.pid()), "{}", delete.errors());
+    assert_eq!(delete.wait(), 0, "{}", delete.errors());
+    leftovers::wait_for_all_children();
+    container.nothing_left();
+}
+
+/// Waits until a process in the container's PID namespace is stopped.
+fn wait_for_stopped(container: &Bundle) {
+    let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let own = namespace(&container.pid().to_string());
+    let is_stopped = |pid: &str| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" T")) && namespace(pid) == own
+    };
+    let deadline = Instant::now() + LIMIT;
+    while !fs::read_dir("/proc").unwrap().flatten().any(|it| it.file_name().to_str().is_some_and(is_stopped))
+    {
+        assert!(Instant::now() < deadline, "nothing is stopped");
+        thread::sleep(Duration::from_millis(1));
+    }
 }

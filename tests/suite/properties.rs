@@ -124,7 +124,10 @@ fn every_test_of_the_table_is_there() {
 
 #[test]
 fn what_the_vm_has_to_show() {
-    let waiting: Vec<&str> =
-        table().into_iter().filter(|(_, tests)| tests == &["VM"]).map(|(property, _)| property).collect();
+    let waiting: Vec<&str> = table()
+        .into_iter()
+        .filter(|(_, tests)| tests.contains(&"VM"))
+        .map(|(property, _)| property)
+        .collect();
     skeg_tests::skip!("no security module here: {}", waiting.join(", "));
 }

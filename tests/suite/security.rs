@@ -73,6 +73,72 @@ fn unknown_capability_is_ignored() {
     assert_eq!(bits(&caps, "CapBnd"), KILL);
 }
 
+/// SECBIT_NO_SETUID_FIXUP, SECBIT_KEEP_CAPS and SECBIT_NO_CAP_AMBIENT_RAISE of capabilities(7).
+const ODD: i32 = 1 << 2 | 1 << 4 | 1 << 6;
+
+/// Root and a user, without and with a user namespace; the probe does `commands`, then waits.
+fn of_every_user(commands: &[&str]) -> [Bundle; 4] {
+    let user = json!({"uid": 1000, "gid": 1000});
+    let container = || Bundle::probe(&[commands, &["then", "pause"]].concat());
+    [
+        container(),
+        container().set("/process/user", user.clone()),
+        container().user_namespace(100_000),
+        container().user_namespace(100_000).set("/process/user", user),
+    ]
+}
+
+/// Whoever calls with these bits: what init, an exec and an exec as a user see of their securebits and capabilities.
+fn confined_under(bits: i32, container: &Bundle) -> [Value; 3] {
+    container.detached(container.command("create", &[]).securebits(bits)).ok();
+    container.start().ok();
+    let init = serde_json::from_str(&container.line()).expect("JSON");
+    let exec = |options: &[&str]| {
+        let words = ["/probe", "see", "securebits", "caps"];
+        container.exec_with(options, &words).securebits(bits).finish().ok().json()
+    };
+    [init, exec(&[]), exec(&["--user", "7:7"])]
+}
+
+#[test]
+fn securebits_are_none() {
+    need_root!();
+    for container in of_every_user(&["see", "securebits", "caps"]) {
+        for seen in confined_under(0, &container) {
+            assert_eq!(seen["securebits"], 0, "{seen}");
+        }
+    }
+}
+
+/// Seen failing with `clear_securebits` taken out of nsexec's `container`: 0x44 arrived.
+#[test]
+fn securebits_of_the_caller_do_not_arrive() {
+    need_root!();
+    not_runc!();
+    let plain = of_every_user(&["see", "securebits", "caps"]);
+    let odd = of_every_user(&["see", "securebits", "caps"]);
+    for (plain, odd) in plain.iter().zip(&odd) {
+        assert_eq!(confined_under(ODD, odd), confined_under(0, plain));
+    }
+}
+
+/// What the caller keeps when it changes its user, the container's root does not. Seen failing with `clear_securebits`
+/// taken out of nsexec's `container`: the user had all of root's capabilities.
+#[test]
+fn root_that_becomes_a_user_has_no_capabilities_whatever_the_caller_keeps() {
+    need_root!();
+    not_runc!();
+    let all = json!(["CAP_SETUID", "CAP_SYS_ADMIN"]);
+    let container = Bundle::probe(&["become", "1000", "then", "see", "caps"]).set(
+        "/process/capabilities",
+        json!({"bounding": all, "effective": all, "permitted": all, "inheritable": all, "ambient": all}),
+    );
+    let caps = container.command("run", &[]).securebits(ODD).finish().ok().json();
+    for set in ["CapPrm", "CapEff", "CapAmb"] {
+        assert_eq!(bits(&caps["caps"], set), 0, "{set}");
+    }
+}
+
 #[test]
 fn no_new_privileges_is_as_configured() {
     need_root!();

@@ -50,6 +50,19 @@ pub fn credentials(container: &mut Container<'_>, user: User, sets: &Sets) -> Re
     raise_ambient(sets.ambient)
 }
 
+/// Clears the securebits of whoever called the runtime: under SECBIT_NO_SETUID_FIXUP a program that changes from root to
+/// another user would keep its capabilities. What is locked stays, which the kernel demands (capabilities(7)).
+pub fn clear_securebits() -> Result<()> {
+    // Each bit has its lock beside it.
+    const LOCKS: u32 = 0xaaaa_aaaa;
+    let bits = cred::securebits().during(Op::Prctl)?;
+    let locked = bits & (LOCKS | (bits & LOCKS) >> 1);
+    if bits != locked {
+        cred::set_securebits(locked).during(Op::Prctl)?;
+    }
+    Ok(())
+}
+
 /// Drops from the bounding set what is not to stay, up to the last capability that the kernel knows.
 fn drop_bounding(keep: u64) -> Result<()> {
     for capability in (0..u64::BITS).filter(|capability| !has(keep, *capability)) {

@@ -14,6 +14,7 @@ mod root;
 mod seccomp;
 mod stdio;
 
+pub use credentials::clear_securebits;
 pub use host::raise_limit;
 
 use crate::exec;

@@ -9,6 +9,8 @@ pub const SECCOMP_NEW_LISTENER: u16 = 1 << 3;
 
 const PR_CAPBSET_READ: u32 = 23;
 const PR_CAPBSET_DROP: u32 = 24;
+const PR_GET_SECUREBITS: u32 = 27;
+const PR_SET_SECUREBITS: u32 = 28;
 const PR_CAP_AMBIENT: u32 = 47;
 const PR_CAP_AMBIENT_RAISE: u32 = 2;
 
@@ -45,6 +47,18 @@ pub fn setfsgid(gid: u32) -> u32 {
 /// `prctl(PR_SET_KEEPCAPS)`: the permitted set survives the change to a user other than root.
 pub fn set_keepcaps(keep: bool) -> Result<()> {
     rustix::thread::set_keep_capabilities(keep)
+}
+
+/// `prctl(PR_GET_SECUREBITS)`.
+pub fn securebits() -> Result<u32> {
+    // SAFETY: takes numbers only.
+    unsafe { call!(prctl, PR_GET_SECUREBITS, 0, 0, 0, 0) }.map(|bits| bits as u32)
+}
+
+/// `prctl(PR_SET_SECUREBITS)`.
+pub fn set_securebits(bits: u32) -> Result<()> {
+    // SAFETY: takes numbers only.
+    unsafe { call!(prctl, PR_SET_SECUREBITS, bits, 0, 0, 0) }.map(drop)
 }
 
 /// `prctl(PR_SET_NO_NEW_PRIVS)`.

@@ -26,7 +26,9 @@ fn read_resources(file: &Path) -> anyhow::Result<LinuxResources> {
         false => std::fs::File::open(file).and_then(|mut f| f.read_to_end(&mut text)),
     };
     read.map_err(|error| anyhow::anyhow!("{}: {}", file.display(), crate::errno::io_words(&error)))?;
-    Ok(config::parse_resources(&text, file)?)
+    let resources = config::parse_resources(&text, file)?;
+    config::check_resources(&resources, file)?;
+    Ok(resources)
 }
 
 fn schemata(args: &Update) -> Option<LinuxIntelRdt> {

@@ -15,7 +15,7 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use skeg_proto::sync::{FRAME_LEN, ToNsexec, ToRuntime};
 use std::fs::File;
-use std::io::{IoSlice, Write};
+use std::io::{IoSlice, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Why a container's process could not be started.
@@ -63,6 +63,8 @@ pub struct Stage {
     /// Nobody has to end it any more.
     released: bool,
     pipe: Option<File>,
+    /// At its end when nsexec has memory of its own.
+    exec: Option<File>,
     sync: OwnedFd,
 }
 
@@ -76,9 +78,28 @@ pub struct Said {
 
 impl Stage {
     /// Starts nsexec, which waits for its plan: as the container's process, in its cgroup (v2), or as the one that will
-    /// make it. fds 3 up to `first_fd` are the caller's and stay where they are.
-    pub fn spawn(first_fd: u32, birth: Birth, cgroup: Option<BorrowedFd<'_>>) -> Result<Self, Error> {
-        spawn::spawn(first_fd, birth, cgroup)
+    /// make it. fds 3 up to `first_fd` are the caller's and stay where they are. `awaited`: until the exec
+    /// [`Self::wait_until_exec`] waits.
+    pub fn spawn(
+        first_fd: u32,
+        birth: Birth,
+        cgroup: Option<BorrowedFd<'_>>,
+        awaited: bool,
+    ) -> Result<Self, Error> {
+        spawn::spawn(first_fd, birth, cgroup, awaited)
+    }
+
+    /// Waits until the new process no longer shares our memory: the kernel ends whoever shares that of a process whose
+    /// cgroup is out of memory.
+    pub fn wait_until_exec(&mut self) -> Result<(), Error> {
+        let Some(mut exec) = self.exec.take() else { return Ok(()) };
+        match exec.read_to_end(&mut Vec::new()) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
+                Err(Error::Syscall { what: "wait for the exec of nsexec", errno })
+            }
+        }
     }
 
     /// Hands over the fds that the plan names, in the order of `plan.fds`.

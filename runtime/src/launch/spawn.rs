@@ -14,7 +14,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// The stage that enters the container, built by build.rs.
 static NSEXEC: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/nsexec"));
 
-pub(super) fn spawn(first_fd: u32, birth: Birth, cgroup: Option<BorrowedFd<'_>>) -> Result<Stage, Error> {
+pub(super) fn spawn(
+    first_fd: u32,
+    birth: Birth,
+    cgroup: Option<BorrowedFd<'_>>,
+    awaited: bool,
+) -> Result<Stage, Error> {
     let program = sealed_program()?;
     let (plan_read, plan_write) = pipe2(OFlag::O_CLOEXEC).map_err(syscall("make the plan's pipe"))?;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
@@ -23,6 +28,14 @@ pub(super) fn spawn(first_fd: u32, birth: Birth, cgroup: Option<BorrowedFd<'_>>)
     let copy = |fd: BorrowedFd<'_>| copy_above(fd, first_fd.saturating_add(2));
     let (plan_read, theirs, program) =
         (copy(plan_read.as_fd())?, copy(theirs.as_fd())?, copy(program.as_fd())?);
+
+    // The one end is closed by the exec, and by nothing before it.
+    let exec = if awaited {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(syscall("make a pipe for the exec"))?;
+        Some((read, copy(write.as_fd())?))
+    } else {
+        None
+    };
 
     let number = CString::new(first_fd.to_string()).unwrap_or_default();
     let base = i32::try_from(first_fd).unwrap_or(i32::MAX);
@@ -42,6 +55,7 @@ pub(super) fn spawn(first_fd: u32, birth: Birth, cgroup: Option<BorrowedFd<'_>>)
         reaped: only,
         released: false,
         pipe: Some(File::from(plan_write)),
+        exec: exec.map(|(read, _)| File::from(read)),
         sync: ours,
     })
 }

@@ -109,7 +109,7 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     if let Some(filter) = &filter {
         filter_file::save(rollback.directory(), filter)?;
     }
-    let mut stage = spawn(&plan, rollback.cgroup())?;
+    let mut stage = spawn(&plan, rollback.cgroup(), has_memory_limit(&spec))?;
     rollback.poststop(state.hooks_poststop.clone(), hook_state(&state, Status::Stopped));
     let fds = open_fds(&plan, rollback.directory(), rollback.cgroup(), console)?;
     if creation.is_own(NamespaceType::User) {
@@ -122,10 +122,10 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
 }
 
 /// Starts nsexec: in the container's cgroup, where it is the container's process already.
-fn spawn(plan: &Plan, cgroup: &Cgroup) -> Result<Stage, Error> {
+fn spawn(plan: &Plan, cgroup: &Cgroup, limited: bool) -> Result<Stage, Error> {
     let by_us = plan.birth != Birth::Stage && plan.join == CgroupJoin::Clone;
     let dir = if by_us { Some(cgroup.dir_fd().ok_or_else(|| missing(FdRole::Cgroup))?) } else { None };
-    Ok(Stage::spawn(plan.first_fd, plan.birth, dir.as_ref().map(AsFd::as_fd))?)
+    Ok(Stage::spawn(plan.first_fd, plan.birth, dir.as_ref().map(AsFd::as_fd), limited)?)
 }
 
 impl Created {
@@ -212,6 +212,8 @@ impl Conversation<'_> {
     fn send_plan(&self, cgroup: &Cgroup, stage: &mut Stage) -> Result<(), Error> {
         let bytes = self.plan.bytes().map_err(launch::Error::from)?;
         log::debug!("nsexec container setup: pid {}, a plan of {} bytes", stage.first_pid(), bytes.len());
+        // Before there is a limit that nsexec could exceed.
+        stage.wait_until_exec()?;
         if self.plan.join == CgroupJoin::Write {
             cgroup.join(stage.first_pid())?;
         }
@@ -370,6 +372,12 @@ fn intel_rdt(spec: &Spec) -> Option<&LinuxIntelRdt> {
 
 fn resources(spec: &Spec) -> oci_spec::runtime::LinuxResources {
     spec.linux().as_ref().and_then(|l| l.resources().clone()).unwrap_or_default()
+}
+
+/// Whether the container's cgroup may run out of memory before others do.
+fn has_memory_limit(spec: &Spec) -> bool {
+    let resources = spec.linux().as_ref().and_then(|l| l.resources().as_ref());
+    resources.is_some_and(|resources| resources.memory().is_some() || resources.unified().is_some())
 }
 
 /// The options of a plan that follow from the config alone.

@@ -56,7 +56,7 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     let signals = if request.detach { None } else { Some(Signals::take()?) };
     bind_to_initial_cpus(&request.process)?;
     // First of all: it starts while we are busy, and does nothing until it gets its plan.
-    let mut stage = Stage::spawn(kept.first_free(), Birth::Stage, None)?;
+    let mut stage = Stage::spawn(kept.first_free(), Birth::Stage, None, false)?;
     let directory = store.open(&request.id)?;
     let state = directory.load()?;
     check_status(status(&directory, &state)?, request)?;
@@ -95,6 +95,9 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
         None => Ok(0),
     }
 }
+
+/// From its clone on, init sees the new process, and may be quicker than its first word.
+const AT_THE_CLONE: &str = "at the clone; a process of the container may have killed it";
 
 /// The dialogue with nsexec until the exec; the new process and the console's master.
 fn lead(
@@ -141,7 +144,7 @@ fn lead(
     }
     match stage.init() {
         Some(pid) => Ok((pid, master)),
-        None => Err(launch::Error::Silent("before the clone".to_owned()).into()),
+        None => Err(launch::Error::Silent(AT_THE_CLONE.to_owned()).into()),
     }
 }
 
