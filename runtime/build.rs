@@ -5,11 +5,15 @@ use std::process::Command;
 use std::{env, fs};
 
 include!("link_static.rs");
+#[path = "syscall_tables.rs"]
+mod syscall_tables;
 
 fn main() {
-    embed_nsexec(&PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    embed_nsexec(&out);
     link();
     order_functions();
+    write_syscall_tables(&out);
     tell_commit();
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=link_static.rs");
@@ -69,6 +73,14 @@ fn embed_nsexec(out: &Path) {
     for input in
         ["../nsexec/src", "../nsexec/Cargo.toml", "../nsexec/build.rs", "../proto/src", "../Cargo.toml"]
     {
+        println!("cargo:rerun-if-changed={input}");
+    }
+}
+
+/// Writes the tables that src/seccomp/calls.rs includes.
+fn write_syscall_tables(out: &Path) {
+    fs::write(out.join("syscalls.rs"), syscall_tables::source()).expect("OUT_DIR is writable");
+    for input in ["syscall_tables.rs", "syscall_tables", "src/seccomp/hash.rs"] {
         println!("cargo:rerun-if-changed={input}");
     }
 }

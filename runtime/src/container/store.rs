@@ -294,12 +294,9 @@ impl Directory {
     /// work here. One that is gone already is fine.
     pub fn remove(&self, _held: &Lock) -> Result<(), Error> {
         // Most directories hold nothing else, and need not be read.
-        for file in [STATE, FILTER] {
-            if unlinkat(&self.fd, file, UnlinkatFlags::NoRemoveDir).is_ok()
-                && fs::remove_dir(&self.path).is_ok()
-            {
-                return Ok(());
-            }
+        let unlinked = [STATE, FILTER].map(|file| unlinkat(&self.fd, file, UnlinkatFlags::NoRemoveDir));
+        if unlinked.iter().any(Result::is_ok) && fs::remove_dir(&self.path).is_ok() {
+            return Ok(());
         }
         match fs::remove_dir_all(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -20,12 +20,13 @@
 //! No I/O here.
 
 mod abi;
+mod calls;
 mod decision;
 mod emit;
 mod error;
+mod hash;
 #[cfg(test)]
 mod interpreter;
-mod name;
 mod program;
 mod ranges;
 mod rules;
@@ -35,6 +36,7 @@ mod tests;
 use oci_spec::runtime::{Arch, LinuxSeccomp, LinuxSeccompFilterFlag};
 
 use self::abi::Abi;
+use self::calls::Syscall;
 use self::emit::Emitter;
 pub use self::error::Error;
 use self::ranges::{Outcomes, Section};
@@ -83,10 +85,9 @@ pub fn compile(seccomp: &LinuxSeccomp, host: &Host) -> Result<Filter, Error> {
     let profile = Profile::new(seccomp)?;
     let sections = sections(seccomp, host)?;
     let big_endian = sections.first().is_some_and(|section| section.abis.iter().any(|abi| abi.big_endian));
-    let (mut ranges, mut outcomes) = (Vec::with_capacity(sections.len()), Outcomes::default());
-    for section in &sections {
-        ranges.push((section.audit, ranges::ranges(&profile, section, &mut outcomes)?));
-    }
+    let mut outcomes = Outcomes::default();
+    let ranges = ranges::ranges(&profile, &sections, &mut outcomes)?;
+    let ranges: Vec<_> = sections.iter().map(|section| section.audit).zip(ranges).collect();
     let program = Emitter::new(profile.default_action, big_endian, &outcomes).emit(&ranges);
     if program.len() > program::MAX_INSTRUCTIONS {
         return Err(Error::TooLong { length: program.len() });
@@ -100,10 +101,9 @@ pub fn compile(seccomp: &LinuxSeccomp, host: &Host) -> Result<Filter, Error> {
 
 /// The system calls known for an architecture, with their numbers. `None` for `SCMP_ARCH_NATIVE`.
 pub fn calls(arch: Arch) -> Option<Vec<(&'static str, u32)>> {
-    let mut calls = Vec::new();
-    Abi::of(arch)?
-        .each_call(&mut |name, number| calls.extend(str::from_utf8(name.bytes).map(|name| (name, number))));
-    Some(calls)
+    let abi = Abi::of(arch)?;
+    let known = Syscall::all().filter_map(|call| Some((call.name(), abi.numbers.of(call)?)));
+    Some(known.collect())
 }
 
 /// The architectures of the profile, the host's first. It is always among them, as with libseccomp and runc.

@@ -141,9 +141,9 @@ impl Program {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.reversed.len() * 8);
         for instruction in self.reversed.iter().rev() {
-            bytes.extend_from_slice(&instruction.code.to_ne_bytes());
-            bytes.extend_from_slice(&[instruction.jt, instruction.jf]);
-            bytes.extend_from_slice(&instruction.k.to_ne_bytes());
+            let Instruction { code, jt, jf, k } = *instruction;
+            let ([a, b], [c, d, e, f]) = (code.to_ne_bytes(), k.to_ne_bytes());
+            bytes.extend_from_slice(&[a, b, jt, jf, c, d, e, f]);
         }
         bytes
     }

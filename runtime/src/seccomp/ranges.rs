@@ -3,9 +3,10 @@
 use oci_spec::runtime::Arch;
 
 use super::Error;
-use super::abi::{Abi, X32_BIT, each_x32_own, x32_number};
+use super::abi::{Abi, X32_BIT};
+use super::calls::Syscall;
 use super::decision::{Case, Conflict, Decision};
-use super::name::Name;
+use super::program::MAX_INSTRUCTIONS;
 use super::rules::{Compare, Condition, ERRNO, KILL_THREAD, Profile, Rule};
 
 /// What happens to a call once its number is known.
@@ -27,25 +28,31 @@ pub(super) struct Outcomes(Vec<Outcome>);
 
 /// One of [`Outcomes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Which(u32);
+pub(super) struct Which(u16);
 
 impl Outcomes {
-    fn which(&mut self, outcome: Outcome) -> Which {
+    fn which(&mut self, outcome: Outcome) -> Result<Which, Error> {
         let known = self.0.iter().position(|other| *other == outcome);
-        let at = known.unwrap_or_else(|| {
-            self.0.push(outcome);
-            self.0.len() - 1
-        });
-        Which(at as u32)
+        known.map_or_else(|| self.add(outcome), |at| Ok(Which(at as u16)))
     }
 
-    fn returning(&mut self, action: u32) -> Which {
+    fn returning(&mut self, action: u32) -> Result<Which, Error> {
         let known = self.0.iter().position(|other| matches!(other, Outcome::Return(same) if *same == action));
-        known.map_or_else(|| self.which(Outcome::Return(action)), |at| Which(at as u32))
+        known.map_or_else(|| self.add(Outcome::Return(action)), |at| Ok(Which(at as u16)))
+    }
+
+    fn add(&mut self, outcome: Outcome) -> Result<Which, Error> {
+        let at = self.0.len();
+        // Each takes an instruction at least.
+        if at >= MAX_INSTRUCTIONS {
+            return Err(Error::TooLong { length: at + 1 });
+        }
+        self.0.push(outcome);
+        Ok(Which(at as u16))
     }
 
     pub(super) fn get(&self, which: Which) -> Option<&Outcome> {
-        self.0.get(which.0 as usize)
+        self.0.get(usize::from(which.0))
     }
 }
 
@@ -104,110 +111,137 @@ const IPC: [(&str, u64); 12] = [
     ("shmctl", 24),
 ];
 
+/// The ranges of all numbers, from 0 to `u32::MAX`, for each section.
+pub(super) fn ranges(
+    profile: &Profile,
+    sections: &[Section],
+    outcomes: &mut Outcomes,
+) -> Result<Vec<Vec<Range>>, Error> {
+    let all = named(profile, sections.iter().flat_map(|section| &section.abis), outcomes)?;
+    let mut rest = all.as_slice();
+    let of_section = |section: &Section| {
+        let (named, others) = rest.split_at(section.abis.len());
+        rest = others;
+        merged(profile, section, named, outcomes)
+    };
+    sections.iter().map(of_section).collect()
+}
+
+/// The numbers of an ABI that the profile knows.
+struct Named<'a> {
+    abi: &'a Abi,
+    /// From the first on: no architecture has so many in a row.
+    dense: [Option<Said>; 640],
+    /// Those that are further away, in order: arm has some.
+    beyond: Vec<(u32, Said)>,
+}
+
+/// What a profile says about a number.
+#[derive(Clone, Copy)]
+enum Said {
+    /// What it says about all that it does not know.
+    NothingElse,
+    Outcome(Which),
+}
+
+impl Named<'_> {
+    fn set(&mut self, number: u32, said: Said) {
+        match self.dense.get_mut((number - self.abi.first) as usize) {
+            Some(entry) => *entry = Some(said),
+            None => self.beyond.push((number, said)),
+        }
+    }
+
+    fn highest(&self) -> Option<u32> {
+        let dense = || self.dense.iter().rposition(Option::is_some).map(|at| self.abi.first + at as u32);
+        self.beyond.last().map(|(number, _)| *number).or_else(dense)
+    }
+}
+
+/// Looks every call of the profile up, once for all ABIs.
+fn named<'a>(
+    profile: &Profile,
+    abis: impl Iterator<Item = &'a Abi>,
+    outcomes: &mut Outcomes,
+) -> Result<Vec<Named<'a>>, Error> {
+    let mut all: Vec<Named<'a>> =
+        abis.map(|abi| Named { abi, dense: [None; _], beyond: Vec::new() }).collect();
+    let said = |outcome: Option<Which>| outcome.map_or(Said::NothingElse, Said::Outcome);
+    for call in profile.named() {
+        // Nearly all calls: nothing to weigh.
+        let always = profile.always(call).map(|action| outcomes.returning(action)).transpose()?;
+        for named in &mut all {
+            let Some(number) = named.abi.numbers.of(call) else { continue };
+            let outcome = match always {
+                Some(_) => always,
+                None => {
+                    let rules = profile.rules_of(call).map(|rule| Applied { rule, call, which: None });
+                    outcome(named.abi, rules, outcomes)?
+                }
+            };
+            named.set(number, said(outcome));
+        }
+    }
+    for named in &mut all {
+        named.beyond.sort_unstable_by_key(|(number, _)| *number);
+        for number in named.abi.multiplexers.iter().flat_map(|both| [both.socketcall, both.ipc]) {
+            if let Some(rules) = multiplexed(profile, named.abi, number) {
+                named.set(number, said(outcome(named.abi, rules, outcomes)?));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The ranges of a section, whose ABIs are `named`.
+fn merged(
+    profile: &Profile,
+    section: &Section,
+    named: &[Named<'_>],
+    outcomes: &mut Outcomes,
+) -> Result<Vec<Range>, Error> {
+    let mut background = Background::new(profile, section);
+    if profile.unknown_is_enosys {
+        for named in named {
+            if let Some(highest) = named.highest() {
+                background.newest(named.abi, highest);
+            }
+        }
+    }
+    let mut in_order: Vec<&Named<'_>> = named.iter().collect();
+    in_order.sort_by_key(|named| named.abi.first);
+    let mut merged = Merged::over(&background, outcomes);
+    for named in in_order {
+        for (number, said) in (named.abi.first..).zip(&named.dense) {
+            if let Some(Said::Outcome(outcome)) = said {
+                merged.push(number, *outcome)?;
+            }
+        }
+        for (number, said) in &named.beyond {
+            if let Said::Outcome(outcome) = said {
+                merged.push(*number, *outcome)?;
+            }
+        }
+    }
+    merged.finish()
+}
+
 /// A rule about a number.
-struct Call<'a> {
+struct Applied<'a> {
     rule: &'a Rule,
-    /// Index in [`Profile::names`], for error messages.
-    name: u32,
+    call: Syscall,
     /// What the first argument must be, if the number is that of socketcall(2) or ipc(2).
     which: Option<u64>,
 }
 
-/// The ranges of all numbers, from 0 to `u32::MAX`, for one section.
-pub(super) fn ranges(
-    profile: &Profile<'_>,
-    section: &Section,
-    outcomes: &mut Outcomes,
-) -> Result<Vec<Range>, Error> {
-    let mut background = Background::new(profile, section);
-    let mut named: Vec<(&Abi, Vec<Named>)> = Vec::with_capacity(section.abis.len());
-    for abi in &section.abis {
-        let x86_64 = named.iter().find(|(other, _)| other.arch == Arch::ScmpArchX86_64);
-        let numbers = match x86_64 {
-            Some((_, x86_64)) if abi.arch == Arch::ScmpArchX32 => named_in_x32(profile, x86_64),
-            _ => self::named(profile, abi),
-        };
-        named.push((abi, numbers));
-    }
-    if profile.unknown_is_enosys {
-        for (abi, highest) in named.iter().filter_map(|(abi, named)| Some((abi, named.last()?.number))) {
-            background.newest(abi, highest);
-        }
-    }
-    named.sort_by_key(|(_, named)| named.first().map(|first| first.number));
-    let mut merged = Merged::over(&background, outcomes);
-    for (abi, named) in &named {
-        for &Named { number, name } in named {
-            // Nearly all calls: nothing to weigh.
-            if let Some(action) = name.and_then(|name| profile.always(name)) {
-                let outcome = merged.outcomes.returning(action);
-                merged.push(number, outcome);
-                continue;
-            }
-            let outcome = match name {
-                Some(name) => {
-                    outcome(profile, abi, profile.rules_of(name).map(|rule| Call { rule, name, which: None }))
-                }
-                None => outcome(profile, abi, multiplexed(profile, abi, number)),
-            };
-            if let Some(outcome) = outcome? {
-                let outcome = merged.outcomes.which(outcome);
-                merged.push(number, outcome);
-            }
-        }
-    }
-    Ok(merged.finish())
-}
-
-/// A number that the profile speaks of.
-struct Named {
-    number: u32,
-    /// The call's own, as its index in [`Profile::names`]; none for socketcall(2) and ipc(2), which have many.
-    name: Option<u32>,
-}
-
-/// The numbers of an ABI that the profile speaks of, in order.
-fn named(profile: &Profile<'_>, abi: &Abi) -> Vec<Named> {
-    let mut named = Vec::with_capacity(profile.name_count());
-    abi.each_call(&mut |name, number| {
-        if abi.multiplexers.is_some_and(|multiplexers| multiplexers.has(number)) {
-            if !meanings(profile, abi, number).is_empty() {
-                named.push(Named { number, name: None });
-            }
-        } else if let Some(name) = profile.name(name) {
-            named.push(Named { number, name: Some(name) });
-        }
-    });
-    sort_by_key(&mut named, |named| named.number);
-    named
-}
-
-/// The same for x32, beside x86_64, whose calls need not be looked up again.
-fn named_in_x32(profile: &Profile<'_>, x86_64: &[Named]) -> Vec<Named> {
-    let same = x86_64.iter().filter_map(|named| Some(Named { number: x32_number(named.number)?, ..*named }));
-    let mut named: Vec<Named> = same.collect();
-    each_x32_own(&mut |name, number| {
-        named.extend(profile.name(name).map(|name| Named { number, name: Some(name) }));
-    });
-    sort_by_key(&mut named, |named| named.number);
-    named
-}
-
-/// Sorts what mostly is in order already: the code that need not be executed need not be there.
-fn sort_by_key<T, K: Ord>(list: &mut [T], key: impl Fn(&T) -> K) {
-    if !list.is_sorted_by_key(&key) {
-        list.sort_by_key(key);
-    }
-}
-
 /// What the rules about one number come to.
 fn outcome<'a>(
-    profile: &Profile<'_>,
     abi: &Abi,
-    calls: impl IntoIterator<Item = Call<'a>>,
-) -> Result<Option<Outcome>, Error> {
+    rules: impl IntoIterator<Item = Applied<'a>>,
+    outcomes: &mut Outcomes,
+) -> Result<Option<Which>, Error> {
     let mut decision: Option<Decision> = None;
-    for Call { name, rule, which } in calls {
+    for Applied { call, rule, which } in rules {
         let case = match which {
             None => Case::new(&rule.conditions, rule.action, rule.entry, abi.wide),
             Some(which) => {
@@ -219,37 +253,38 @@ fn outcome<'a>(
             Some(decision) => decision.add(case).map_err(|Conflict(earlier)| Error::Conflict {
                 entry: rule.entry,
                 earlier,
-                name: profile.name_of(name),
+                name: call.name().to_owned(),
             })?,
         }
     }
-    Ok(decision.map(|decision| match decision {
+    let outcome = decision.map(|decision| match decision {
         Decision::Always(action) => Outcome::Return(action),
         Decision::First(cases) => Outcome::Arguments {
             wide: abi.wide,
             cases: cases.into_iter().map(|case| (case.conditions, case.action)).collect(),
         },
-    }))
+    });
+    outcome.map(|outcome| outcomes.which(outcome)).transpose()
 }
 
-/// The names of the profile that stand for socketcall(2) or ipc(2), as indices, and what the first argument must be.
-fn meanings(profile: &Profile<'_>, abi: &Abi, number: u32) -> Vec<(u32, Option<u64>)> {
+/// The rules about socketcall(2) or ipc(2), in the profile's order. None if the profile knows neither it nor anything that
+/// comes through it.
+fn multiplexed<'a>(profile: &'a Profile, abi: &Abi, number: u32) -> Option<Vec<Applied<'a>>> {
     let is_ipc = abi.multiplexers.is_some_and(|multiplexers| multiplexers.ipc == number);
     let (itself, others): (_, &[(&str, u64)]) =
         if is_ipc { ("ipc", &IPC) } else { ("socketcall", &SOCKETCALL) };
     let others = others.iter().map(|(name, which)| (*name, Some(*which)));
-    let names = [(itself, None)].into_iter().chain(others);
-    names.filter_map(|(name, which)| Some((profile.name(Name::new(name.as_bytes()))?, which))).collect()
-}
-
-/// The rules about socketcall(2) or ipc(2), in the profile's order.
-fn multiplexed<'a>(profile: &'a Profile<'_>, abi: &Abi, number: u32) -> Vec<Call<'a>> {
-    let calls = meanings(profile, abi, number)
-        .into_iter()
-        .flat_map(|(name, which)| profile.rules_of(name).map(move |rule| Call { rule, name, which }));
-    let mut calls: Vec<Call<'_>> = calls.collect();
-    sort_by_key(&mut calls, |call| call.rule.entry);
-    calls
+    let all = [(itself, None)].into_iter().chain(others);
+    let calls = all.filter_map(|(name, which)| Some((Syscall::named(name)?, which)));
+    let mut known = calls.filter(|(call, _)| profile.knows(*call)).peekable();
+    known.peek()?;
+    let rules =
+        known.flat_map(|(call, which)| profile.rules_of(call).map(move |rule| Applied { rule, call, which }));
+    let mut rules: Vec<Applied<'_>> = rules.collect();
+    if !rules.is_sorted_by_key(|applied| applied.rule.entry) {
+        rules.sort_by_key(|applied| applied.rule.entry);
+    }
+    Some(rules)
 }
 
 /// The conditions on a call that comes through socketcall(2) or ipc(2). Its arguments are behind a pointer there, where
@@ -271,7 +306,7 @@ struct Background {
 }
 
 impl Background {
-    fn new(profile: &Profile<'_>, section: &Section) -> Self {
+    fn new(profile: &Profile, section: &Section) -> Self {
         let is_x32 = |abi: &Abi| abi.arch == Arch::ScmpArchX32;
         Self {
             audit: section.audit,
@@ -338,32 +373,37 @@ impl<'a> Merged<'a> {
     }
 
     /// The next number with an outcome of its own.
-    fn push(&mut self, number: u32, outcome: Which) {
-        self.fill(Some(number));
+    fn push(&mut self, number: u32, outcome: Which) -> Result<(), Error> {
+        if self.next != Some(number) {
+            self.fill(Some(number))?;
+        }
         self.next = number.checked_add(1);
         self.add(number, outcome);
+        Ok(())
     }
 
-    fn finish(mut self) -> Vec<Range> {
-        self.fill(None);
-        self.ranges
+    fn finish(mut self) -> Result<Vec<Range>, Error> {
+        self.fill(None)?;
+        Ok(self.ranges)
     }
 
     /// The background from the next number up to `end`.
-    fn fill(&mut self, end: Option<u32>) {
+    fn fill(&mut self, end: Option<u32>) -> Result<(), Error> {
         let before_end = |number: u32| end.is_none_or(|end| number < end);
-        let Some(next) = self.next.filter(|next| before_end(*next)) else { return };
-        self.add_background(next);
+        let Some(next) = self.next.filter(|next| before_end(*next)) else { return Ok(()) };
+        self.add_background(next)?;
         for at in 0..self.steps.len() {
             if let Some(&step) = self.steps.get(at).filter(|step| **step > next && before_end(**step)) {
-                self.add_background(step);
+                self.add_background(step)?;
             }
         }
+        Ok(())
     }
 
-    fn add_background(&mut self, first: u32) {
-        let outcome = self.outcomes.returning(self.background.action(first));
+    fn add_background(&mut self, first: u32) -> Result<(), Error> {
+        let outcome = self.outcomes.returning(self.background.action(first))?;
         self.add(first, outcome);
+        Ok(())
     }
 
     fn add(&mut self, first: u32, outcome: Which) {

@@ -3,7 +3,7 @@
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompOperator};
 
 use super::Error;
-use super::name::{Index, Name};
+use super::calls::{CALLS, Syscall};
 
 // linux/seccomp.h: SECCOMP_RET_*.
 const KILL_PROCESS: u32 = 0x8000_0000;
@@ -42,13 +42,12 @@ pub(super) struct Condition {
     pub(super) value: u64,
 }
 
-/// What one entry of `syscalls` says about each of its names.
+/// What one entry of `syscalls` says about each of its calls.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
     /// Index in `syscalls`.
     pub(super) entry: usize,
-    /// Indices in [`Profile::names`].
-    names: Vec<u32>,
+    calls: Vec<Syscall>,
     /// `SECCOMP_RET_*`.
     pub(super) action: u32,
     /// All must be met. By argument, each at most once.
@@ -56,7 +55,7 @@ pub(super) struct Rule {
 }
 
 /// A checked profile.
-pub(super) struct Profile<'a> {
+pub(super) struct Profile {
     /// `SECCOMP_RET_*`.
     pub(super) default_action: u32,
     /// Whether a call that is newer than the profile gets `ENOSYS`.
@@ -65,65 +64,52 @@ pub(super) struct Profile<'a> {
     pub(super) listener: bool,
     /// The rules that say something else than the default, in the profile's order.
     pub(super) rules: Vec<Rule>,
-    names: Index<'a>,
+    /// By [`Syscall::index`]: whether the profile knows the call, whatever it says about it.
+    named: Vec<bool>,
     mentions: Mentions,
 }
 
-/// Which rules speak of a name.
+/// Which rules speak of a call.
 #[derive(Default)]
 struct Mentions {
-    /// Indices in [`Profile::rules`], by name, then in the profile's order.
+    /// Indices in [`Profile::rules`], by call, then in the profile's order.
     rules: Vec<u32>,
-    /// By name.
-    of: Vec<Mentioned>,
-}
-
-#[derive(Clone, Default)]
-struct Mentioned {
-    /// Where its rules end in `rules`; they begin where those of the name before end.
-    end: u32,
-    /// The action, if there is one whatever the arguments are: that of the first rule, if it has no conditions.
-    always: Option<u32>,
+    /// Where those of a call end, by its index; they begin where those of the call before end.
+    ends: Vec<u32>,
 }
 
 impl Mentions {
     /// Counts, then puts each at its place.
-    fn new(rules: &[Rule], names: usize) -> Self {
-        let mentioned =
-            || (0..).zip(rules).flat_map(|(rule, said)| said.names.iter().map(move |name| (*name, rule)));
-        let mut of = vec![Mentioned::default(); names];
-        for (name, _) in mentioned() {
-            of[name as usize].end += 1;
+    fn new(rules: &[Rule]) -> Self {
+        let mentioned = || {
+            (0..).zip(rules).flat_map(|(rule, said)| said.calls.iter().map(move |call| (call.index(), rule)))
+        };
+        let mut ends = vec![0; CALLS];
+        for (call, _) in mentioned() {
+            ends[call] += 1;
         }
         let mut all = 0;
-        for name in &mut of {
-            (name.end, all) = (all, all + name.end);
+        for end in &mut ends {
+            (*end, all) = (all, all + *end);
         }
-        let mut in_order = vec![u32::MAX; all as usize];
-        let mut begin = 0;
-        for (name, rule) in mentioned() {
-            let name = &mut of[name as usize];
-            in_order[name.end as usize] = rule;
-            name.end += 1;
+        let mut in_order = vec![0; all as usize];
+        for (call, rule) in mentioned() {
+            let end = &mut ends[call];
+            in_order[*end as usize] = rule;
+            *end += 1;
         }
-        for name in &mut of {
-            let first = in_order.get(begin as usize..name.end as usize).and_then(<[u32]>::first);
-            let first = first.and_then(|rule| rules.get(*rule as usize));
-            name.always = first.filter(|rule| rule.conditions.is_empty()).map(|rule| rule.action);
-            begin = name.end;
-        }
-        Self { rules: in_order, of }
+        Self { rules: in_order, ends }
     }
 
-    fn of(&self, name: u32) -> &[u32] {
-        let end = |name: u32| self.of.get(name as usize).map(|mentioned| mentioned.end as usize);
-        let begin = name.checked_sub(1).map_or(Some(0), end);
-        begin.zip(end(name)).and_then(|(begin, end)| self.rules.get(begin..end)).unwrap_or_default()
+    fn of(&self, call: Syscall) -> &[u32] {
+        let end = |index: usize| self.ends.get(index).map(|end| *end as usize);
+        let begin = call.index().checked_sub(1).map_or(Some(0), end);
+        begin.zip(end(call.index())).and_then(|(begin, end)| self.rules.get(begin..end)).unwrap_or_default()
     }
 }
 
-impl<'a> Profile<'a> {
-    pub(super) fn new(seccomp: &'a LinuxSeccomp) -> Result<Self, Error> {
+impl Profile {
+    pub(super) fn new(seccomp: &LinuxSeccomp) -> Result<Self, Error> {
         let default = seccomp.default_action();
         if default == LinuxSeccompAction::ScmpActNotify {
             return Err(Error::NotifyByDefault);
@@ -141,32 +127,32 @@ impl<'a> Profile<'a> {
             ),
             listener: false,
             rules: Vec::new(),
-            names: Index::default(),
+            named: vec![false; CALLS],
             mentions: Mentions::default(),
         };
-        let names = seccomp.syscalls().iter().flatten().map(|syscall| syscall.names().len());
-        profile.names.reserve(names.sum());
         for (entry, syscall) in seccomp.syscalls().iter().flatten().enumerate() {
             profile.add(entry, syscall)?;
         }
-        profile.mentions = Mentions::new(&profile.rules, profile.names.len());
+        profile.mentions = Mentions::new(&profile.rules);
         Ok(profile)
     }
 
-    fn add(&mut self, entry: usize, syscall: &'a oci_spec::runtime::LinuxSyscall) -> Result<(), Error> {
+    fn add(&mut self, entry: usize, syscall: &oci_spec::runtime::LinuxSyscall) -> Result<(), Error> {
         let notify = syscall.action() == LinuxSeccompAction::ScmpActNotify;
-        let mut names = Vec::with_capacity(syscall.names().len());
+        let mut calls = Vec::with_capacity(syscall.names().len());
         for (name, text) in syscall.names().iter().enumerate() {
             match text.as_str() {
                 "" => return Err(Error::EmptyName { entry, name }),
                 "write" if notify => return Err(Error::NotifyItself { entry, name, call: "write" }),
                 "sendmsg" if notify => return Err(Error::NotifyItself { entry, name, call: "sendmsg" }),
-                text => {
-                    names.push(self.names.number(Name::new(text.as_bytes())));
-                }
+                // What no architecture has can't be called.
+                text => calls.extend(Syscall::named(text)),
             }
         }
-        self.listener |= notify && !names.is_empty();
+        for call in &calls {
+            self.named[call.index()] = true;
+        }
+        self.listener |= notify && !syscall.names().is_empty();
         let action =
             action(syscall.action(), syscall.errno_ret()).map_err(|value| Error::Errno { entry, value })?;
         let args = syscall.args().as_deref().unwrap_or_default();
@@ -186,42 +172,36 @@ impl<'a> Profile<'a> {
             let alternatives = conditions_in_order(args);
             self.rules.extend(alternatives.map(|condition| Rule {
                 entry,
-                names: names.clone(),
+                calls: calls.clone(),
                 action,
                 conditions: vec![condition],
             }));
         } else {
-            self.rules.push(Rule { entry, names, action, conditions });
+            self.rules.push(Rule { entry, calls, action, conditions });
         }
         Ok(())
     }
 
-    /// The index of a name that the profile has.
-    pub(super) fn name(&self, name: Name<'_>) -> Option<u32> {
-        self.names.find(name)
+    /// The calls that the profile knows.
+    pub(super) fn named(&self) -> impl Iterator<Item = Syscall> {
+        Syscall::all().filter(|call| self.knows(*call))
     }
 
-    /// The rules about a name, in the profile's order.
-    pub(super) fn rules_of(&self, name: u32) -> impl Iterator<Item = &Rule> {
-        self.mentions.of(name).iter().filter_map(|&rule| self.rules.get(rule as usize))
+    /// Whether the profile knows a call.
+    pub(super) fn knows(&self, call: Syscall) -> bool {
+        self.named.get(call.index()).copied().unwrap_or(false)
     }
 
-    /// What happens to a call of this name whatever its arguments are, where that is settled by its first rule.
+    /// The rules about a call, in the profile's order.
+    pub(super) fn rules_of(&self, call: Syscall) -> impl Iterator<Item = &Rule> {
+        self.mentions.of(call).iter().filter_map(|&rule| self.rules.get(rule as usize))
+    }
+
+    /// What happens to a call whatever its arguments are, where that is settled by its first rule.
     ///
     /// A rule without conditions beats all others, and the first one beats later ones: see decision.rs.
-    pub(super) fn always(&self, name: u32) -> Option<u32> {
-        self.mentions.of.get(name as usize)?.always
-    }
-
-    /// How many names there are.
-    pub(super) fn name_count(&self) -> usize {
-        self.names.len()
-    }
-
-    /// The name with this index.
-    pub(super) fn name_of(&self, index: u32) -> String {
-        let name = self.names.name(index).unwrap_or_default();
-        String::from_utf8_lossy(name).into_owned()
+    pub(super) fn always(&self, call: Syscall) -> Option<u32> {
+        self.rules_of(call).next().filter(|rule| rule.conditions.is_empty()).map(|rule| rule.action)
     }
 }
 
