@@ -20,7 +20,7 @@ use crate::resctrl;
 use crate::seccomp;
 use nix::fcntl::OFlag;
 use nix::unistd::Pid;
-use oci_spec::runtime::{Hook, LinuxIntelRdt, Spec};
+use oci_spec::runtime::{Hook, LinuxIntelRdt, LinuxMemory, Spec};
 use skeg_proto::step::StepBuf;
 use skeg_proto::sync::{ToNsexec, ToRuntime};
 use std::collections::BTreeMap;
@@ -376,8 +376,13 @@ fn resources(spec: &Spec) -> oci_spec::runtime::LinuxResources {
 
 /// Whether the container's cgroup may run out of memory before others do.
 fn has_memory_limit(spec: &Spec) -> bool {
-    let resources = spec.linux().as_ref().and_then(|l| l.resources().as_ref());
-    resources.is_some_and(|resources| resources.memory().is_some() || resources.unified().is_some())
+    let Some(resources) = spec.linux().as_ref().and_then(|l| l.resources().as_ref()) else { return false };
+    // Docker writes `memory` whether there is a limit or not.
+    let is_limited = |memory: &LinuxMemory| {
+        let limits = [memory.limit(), memory.swap(), memory.kernel(), memory.kernel_tcp()];
+        limits.into_iter().flatten().any(|limit| limit > 0)
+    };
+    resources.memory().as_ref().is_some_and(is_limited) || resources.unified().is_some()
 }
 
 /// The options of a plan that follow from the config alone.

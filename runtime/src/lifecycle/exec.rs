@@ -56,7 +56,7 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     let signals = if request.detach { None } else { Some(Signals::take()?) };
     bind_to_initial_cpus(&request.process)?;
     // First of all: it starts while we are busy, and does nothing until it gets its plan.
-    let mut stage = Stage::spawn(kept.first_free(), Birth::Stage, None, false)?;
+    let mut stage = Stage::spawn(kept.first_free(), Birth::Stage, None, true)?;
     let directory = store.open(&request.id)?;
     let state = directory.load()?;
     check_status(status(&directory, &state)?, request)?;
@@ -108,6 +108,8 @@ fn lead(
     request: &Request,
 ) -> Result<(Pid, Option<OwnedFd>), Error> {
     if plan.join == CgroupJoin::Write {
+        // The container may be at its memory limit.
+        stage.wait_until_exec()?;
         cgroup.join(stage.first_pid())?;
     }
     log::debug!("nsexec container setup: pid {}", stage.first_pid());
