@@ -18,8 +18,10 @@ const MIPS: u32 = 4000;
 const MIPS64: u32 = 5000;
 const MIPS_N32: u32 = 6000;
 
-/// The ABIs: the name of the column, where their numbers start, and their calls.
-const ABIS: [(&str, u32, fn(Visit<'_>)); 18] = [
+/// The name of the column, where the numbers start, and the calls.
+type Abi = (&'static str, u32, fn(Visit<'_>));
+
+const ABIS: [Abi; 18] = [
     ("X86_64", 0, x86_64),
     ("X86", 0, x86),
     ("X32", X32_BIT, x32),

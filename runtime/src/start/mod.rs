@@ -2,11 +2,7 @@
 
 #[cfg(musl)]
 mod beside_musl;
-mod heap;
-// Without optimization, what they are made of is calls of them.
-#[cfg(all(musl, target_arch = "x86_64", any(test, not(debug_assertions))))]
-mod memory;
 mod sys;
 
 #[global_allocator]
-static ALLOCATOR: heap::Allocator = heap::Allocator;
+static ALLOCATOR: sys::heap::Allocator = sys::heap::Allocator;

@@ -3,8 +3,6 @@
 //!
 //! No loop here copies: the compiler would know it, and make it a call of these functions.
 
-#![allow(unsafe_code)]
-
 use std::arch::asm;
 use std::arch::x86_64::__m128i;
 use std::cmp::Ordering;

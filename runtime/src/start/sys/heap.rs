@@ -6,8 +6,6 @@
 //!
 //! musl's own allocator gives each page back as soon as it is free, and takes it again: a hundred system calls a start.
 
-#![allow(unsafe_code)]
-
 use dlmalloc::Dlmalloc;
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;

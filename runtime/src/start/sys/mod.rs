@@ -2,6 +2,11 @@
 
 #![allow(unsafe_code)]
 
+pub mod heap;
+// Without optimization, what they are made of is calls of them.
+#[cfg(all(musl, target_arch = "x86_64", not(debug_assertions)))]
+mod memory;
+
 use std::ffi::{CStr, OsString, c_char, c_int};
 use std::os::unix::ffi::OsStringExt;
 
