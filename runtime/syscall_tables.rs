@@ -78,9 +78,12 @@ pub fn source() -> String {
     line(format_args!("static BEGINS: [u16; CALLS + 1] = {begins:?};\n"));
     let slots = slots(&names);
     line(format_args!("static SLOTS: [u16; {}] = {slots:?};\n", slots.len()));
-    for ((abi, ..), column) in ABIS.iter().zip(&columns) {
-        let numbers = (0..names.len()).map(|call| column.get(&call).copied().unwrap_or(u32::MAX));
-        line(format_args!("pub(super) static {abi}: [u32; CALLS] = {:?};\n", numbers.collect::<Vec<u32>>()));
+    for ((abi, first, _), column) in ABIS.iter().zip(&columns) {
+        let numbers: Vec<u32> =
+            (0..names.len()).map(|call| column.get(&call).copied().unwrap_or(u32::MAX)).collect();
+        line(format_args!(
+            "pub(super) static {abi}: Numbers = Numbers {{ first: {first}, by_call: {numbers:?} }};\n"
+        ));
     }
     text
 }

@@ -91,10 +91,7 @@ pub fn prepare(command: &mut Command, before: Before) {
                 check(libc::ioctl(0, libc::TIOCSCTTY, 0).into())?;
             }
             if before.private_mounts {
-                check(libc::unshare(libc::CLONE_NEWNS).into())?;
-                let private = libc::MS_REC | libc::MS_PRIVATE;
-                let root = c"/".as_ptr();
-                check(libc::mount(root, root, std::ptr::null(), private, std::ptr::null()).into())?;
+                make_mounts_private()?;
             }
             if let Some(bits) = before.securebits {
                 check(libc::prctl(libc::PR_SET_SECUREBITS, bits, 0, 0, 0).into())?;
@@ -167,17 +164,23 @@ pub fn attached_device_programs(cgroup: &File) -> io::Result<Vec<u32>> {
     Ok(ids[..attribute[6] as usize].to_vec())
 }
 
-/// Mounts cgroup2 on /sys/fs/cgroup, in a mount namespace of this thread's own.
-pub fn see_cgroup2_alone() -> io::Result<()> {
-    let (root, cgroup) = (c"/".as_ptr(), c"/sys/fs/cgroup".as_ptr());
-    let kind = c"cgroup2".as_ptr();
-    // SAFETY: C strings and null pointers; unshare(2) of the file system is that of the calling thread.
+/// A mount namespace of the calling thread's own, from which no mount gets out. For use between fork and exec, too.
+fn make_mounts_private() -> io::Result<()> {
+    let root = c"/".as_ptr();
+    let private = libc::MS_REC | libc::MS_PRIVATE;
+    // SAFETY: a C string and null pointers; unshare(2) of the mounts is that of the calling thread.
     unsafe {
         check(libc::unshare(libc::CLONE_NEWNS).into())?;
-        let private = libc::MS_REC | libc::MS_PRIVATE;
-        check(libc::mount(root, root, std::ptr::null(), private, std::ptr::null()).into())?;
-        check(libc::mount(kind, cgroup, kind, 0, std::ptr::null()).into()).map(drop)
+        check(libc::mount(root, root, std::ptr::null(), private, std::ptr::null()).into()).map(drop)
     }
+}
+
+/// Mounts cgroup2 on /sys/fs/cgroup, in a mount namespace of this thread's own.
+pub fn see_cgroup2_alone() -> io::Result<()> {
+    make_mounts_private()?;
+    let (kind, cgroup) = (c"cgroup2".as_ptr(), c"/sys/fs/cgroup".as_ptr());
+    // SAFETY: C strings and a null pointer.
+    check(unsafe { libc::mount(kind, cgroup, kind, 0, std::ptr::null()) }.into()).map(drop)
 }
 
 /// A pseudo terminal of `rows` x `columns`: master and slave.

@@ -24,13 +24,8 @@ pub(super) struct Abi {
     pub(super) wide: bool,
     pub(super) big_endian: bool,
     pub(super) multiplexers: Option<Multiplexers>,
-    pub(super) numbers: Numbers,
-    /// Where they start.
-    pub(super) first: u32,
+    pub(super) numbers: &'static Numbers,
 }
-
-/// Where the numbers of n32 start.
-const MIPS_N32: u32 = 6000;
 
 /// Bits of `AUDIT_ARCH_*`.
 const WIDE: u32 = 0x8000_0000;
@@ -42,45 +37,37 @@ impl Abi {
         // The values of SCMP_ARCH_* are those of AUDIT_ARCH_*, but for x32, which the kernel calls x86_64.
         let token = arch as u32;
         let audit = if arch == Arch::ScmpArchX32 { Arch::ScmpArchX86_64 as u32 } else { token };
-        let first = match arch {
-            Arch::ScmpArchX32 => X32_BIT,
-            Arch::ScmpArchMips | Arch::ScmpArchMipsel => 4000,
-            Arch::ScmpArchMips64 | Arch::ScmpArchMipsel64 => 5000,
-            Arch::ScmpArchMips64n32 | Arch::ScmpArchMipsel64n32 => MIPS_N32,
-            _ => 0,
-        };
-        // socketcall(2) and ipc(2) stand at the same place wherever they are.
-        let multiplexers = Some(Multiplexers { socketcall: first + 102, ipc: first + 117 });
-        let (numbers, multiplexers) = match arch {
-            Arch::ScmpArchX86_64 => (&calls::X86_64, None),
-            Arch::ScmpArchX32 => (&calls::X32, None),
-            Arch::ScmpArchX86 => (&calls::X86, multiplexers),
-            Arch::ScmpArchAarch64 => (&calls::AARCH64, None),
-            Arch::ScmpArchArm => (&calls::ARM, None),
-            Arch::ScmpArchMips | Arch::ScmpArchMipsel => (&calls::MIPS, multiplexers),
-            Arch::ScmpArchMips64 | Arch::ScmpArchMipsel64 => (&calls::MIPS64, None),
-            Arch::ScmpArchPpc => (&calls::POWERPC, multiplexers),
-            Arch::ScmpArchPpc64 | Arch::ScmpArchPpc64le => (&calls::POWERPC64, multiplexers),
-            Arch::ScmpArchS390x => (&calls::S390X, multiplexers),
-            Arch::ScmpArchRiscv64 => (&calls::RISCV64, None),
-            Arch::ScmpArchLoongarch64 => (&calls::LOONGARCH64, None),
-            Arch::ScmpArchMips64n32 | Arch::ScmpArchMipsel64n32 => (&calls::MIPS_N32, None),
-            Arch::ScmpArchS390 => (&calls::S390, multiplexers),
-            Arch::ScmpArchParisc => (&calls::PARISC, None),
-            Arch::ScmpArchParisc64 => (&calls::PARISC64, None),
-            Arch::ScmpArchM68k => (&calls::M68K, multiplexers),
-            Arch::ScmpArchSh | Arch::ScmpArchSheb => (&calls::SH, multiplexers),
+        let (numbers, is_multiplexed) = match arch {
+            Arch::ScmpArchX86_64 => (&calls::X86_64, false),
+            Arch::ScmpArchX32 => (&calls::X32, false),
+            Arch::ScmpArchX86 => (&calls::X86, true),
+            Arch::ScmpArchAarch64 => (&calls::AARCH64, false),
+            Arch::ScmpArchArm => (&calls::ARM, false),
+            Arch::ScmpArchMips | Arch::ScmpArchMipsel => (&calls::MIPS, true),
+            Arch::ScmpArchMips64 | Arch::ScmpArchMipsel64 => (&calls::MIPS64, false),
+            Arch::ScmpArchPpc => (&calls::POWERPC, true),
+            Arch::ScmpArchPpc64 | Arch::ScmpArchPpc64le => (&calls::POWERPC64, true),
+            Arch::ScmpArchS390x => (&calls::S390X, true),
+            Arch::ScmpArchRiscv64 => (&calls::RISCV64, false),
+            Arch::ScmpArchLoongarch64 => (&calls::LOONGARCH64, false),
+            Arch::ScmpArchMips64n32 | Arch::ScmpArchMipsel64n32 => (&calls::MIPS_N32, false),
+            Arch::ScmpArchS390 => (&calls::S390, true),
+            Arch::ScmpArchParisc => (&calls::PARISC, false),
+            Arch::ScmpArchParisc64 => (&calls::PARISC64, false),
+            Arch::ScmpArchM68k => (&calls::M68K, true),
+            Arch::ScmpArchSh | Arch::ScmpArchSheb => (&calls::SH, true),
             Arch::ScmpArchNative => return None,
         };
+        // socketcall(2) and ipc(2) stand at the same place wherever they are.
+        let multiplexers = Multiplexers { socketcall: numbers.first + 102, ipc: numbers.first + 117 };
         Some(Self {
             arch,
             audit,
             // Registers of n32 have 64 bits, and its arguments are 32 bits wide.
-            wide: token & WIDE != 0 && first != MIPS_N32,
+            wide: token & WIDE != 0 && !matches!(arch, Arch::ScmpArchMips64n32 | Arch::ScmpArchMipsel64n32),
             big_endian: token & LITTLE_ENDIAN == 0,
-            multiplexers,
-            numbers: Numbers(numbers),
-            first,
+            multiplexers: is_multiplexed.then_some(multiplexers),
+            numbers,
         })
     }
 }

@@ -8,9 +8,13 @@ include!(concat!(env!("OUT_DIR"), "/syscalls.rs"));
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Syscall(u16);
 
-/// The numbers of an ABI, by system call; `u32::MAX` for those that it does not have.
-#[derive(Clone, Copy)]
-pub(super) struct Numbers(pub(super) &'static [u32; CALLS]);
+/// The numbers of an ABI.
+pub(super) struct Numbers {
+    /// Where they start.
+    pub(super) first: u32,
+    /// `u32::MAX` for the calls that it does not have.
+    by_call: [u32; CALLS],
+}
 
 impl Syscall {
     /// The call of this name, if there is one anywhere.
@@ -49,7 +53,7 @@ impl Syscall {
 
 impl Numbers {
     /// The number of a call, if the ABI has it.
-    pub(super) fn of(self, call: Syscall) -> Option<u32> {
-        self.0.get(call.index()).copied().filter(|number| *number != u32::MAX)
+    pub(super) fn of(&self, call: Syscall) -> Option<u32> {
+        self.by_call.get(call.index()).copied().filter(|number| *number != u32::MAX)
     }
 }

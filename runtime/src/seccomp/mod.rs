@@ -118,7 +118,10 @@ fn sections(seccomp: &LinuxSeccomp, host: &Host) -> Result<Vec<Section>, Error> 
         }
         match sections.iter_mut().find(|section| section.audit == abi.audit) {
             Some(section) if section.abis.iter().any(|other| other.arch == arch) => {}
-            Some(section) => section.abis.push(abi),
+            Some(section) => {
+                section.abis.push(abi);
+                section.abis.sort_by_key(|abi| abi.numbers.first);
+            }
             None => sections.push(Section { audit: abi.audit, abis: vec![abi] }),
         }
     }

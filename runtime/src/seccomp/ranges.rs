@@ -10,7 +10,7 @@ use super::program::MAX_INSTRUCTIONS;
 use super::rules::{Compare, Condition, ERRNO, KILL_THREAD, Profile, Rule};
 
 /// What happens to a call once its number is known.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// `SECCOMP_RET_*`.
     Return(u32),
@@ -66,6 +66,7 @@ pub(super) struct Range {
 /// The ABIs that share an `AUDIT_ARCH_*`: one, or x86_64 and x32.
 pub(super) struct Section {
     pub(super) audit: u32,
+    /// In the order of their numbers.
     pub(super) abis: Vec<Abi>,
 }
 
@@ -146,14 +147,15 @@ enum Said {
 
 impl Named<'_> {
     fn set(&mut self, number: u32, said: Said) {
-        match self.dense.get_mut((number - self.abi.first) as usize) {
+        match self.dense.get_mut((number - self.abi.numbers.first) as usize) {
             Some(entry) => *entry = Some(said),
             None => self.beyond.push((number, said)),
         }
     }
 
     fn highest(&self) -> Option<u32> {
-        let dense = || self.dense.iter().rposition(Option::is_some).map(|at| self.abi.first + at as u32);
+        let dense =
+            || self.dense.iter().rposition(Option::is_some).map(|at| self.abi.numbers.first + at as u32);
         self.beyond.last().map(|(number, _)| *number).or_else(dense)
     }
 }
@@ -208,11 +210,9 @@ fn merged(
             }
         }
     }
-    let mut in_order: Vec<&Named<'_>> = named.iter().collect();
-    in_order.sort_by_key(|named| named.abi.first);
     let mut merged = Merged::over(&background, outcomes);
-    for named in in_order {
-        for (number, said) in (named.abi.first..).zip(&named.dense) {
+    for named in named {
+        for (number, said) in (named.abi.numbers.first..).zip(&named.dense) {
             if let Some(Said::Outcome(outcome)) = said {
                 merged.push(number, *outcome)?;
             }
@@ -281,6 +281,7 @@ fn multiplexed<'a>(profile: &'a Profile, abi: &Abi, number: u32) -> Option<Vec<A
     let rules =
         known.flat_map(|(call, which)| profile.rules_of(call).map(move |rule| Applied { rule, call, which }));
     let mut rules: Vec<Applied<'_>> = rules.collect();
+    // Mostly they are: the code that need not be executed need not be there.
     if !rules.is_sorted_by_key(|applied| applied.rule.entry) {
         rules.sort_by_key(|applied| applied.rule.entry);
     }

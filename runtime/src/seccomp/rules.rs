@@ -21,7 +21,7 @@ const ALLOW: u32 = 0x7fff_0000;
 const EPERM: u32 = 1;
 
 /// How an argument is compared. The other operators of the profile are these with the outcome turned around.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compare {
     Equal,
     /// With the mask applied to both sides.
@@ -31,7 +31,7 @@ pub(super) enum Compare {
 }
 
 /// One entry of `args`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Condition {
     /// Which argument, 0 to 5.
     pub(super) arg: u32,
@@ -63,7 +63,7 @@ pub(super) struct Profile {
     /// Whether a rule hands calls to a listener.
     pub(super) listener: bool,
     /// The rules that say something else than the default, in the profile's order.
-    pub(super) rules: Vec<Rule>,
+    rules: Vec<Rule>,
     /// By [`Syscall::index`]: whether the profile knows the call, whatever it says about it.
     named: Vec<bool>,
     mentions: Mentions,
