@@ -1,5 +1,6 @@
 //! Builds nsexec, to be embedded, and links skeg as one static-pie file.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -14,6 +15,7 @@ fn main() {
     link();
     order_functions();
     write_syscall_tables(&out);
+    tell_compiler();
     tell_commit();
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=link_static.rs");
@@ -83,6 +85,22 @@ fn write_syscall_tables(out: &Path) {
     for input in ["syscall_tables.rs", "syscall_tables", "src/seccomp/hash.rs"] {
         println!("cargo:rerun-if-changed={input}");
     }
+}
+
+/// Sets SKEG_SECCOMP_COMPILER: sixteen digits, others for another way to read, check or compile profiles.
+fn tell_compiler() {
+    let mut hasher = DefaultHasher::new();
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    for folder in ["src/seccomp", "src/config", "src/config/check", "syscall_tables"] {
+        println!("cargo:rerun-if-changed={folder}");
+        let files = fs::read_dir(folder).expect("the package is whole");
+        let mut files: Vec<_> = files.filter_map(|file| file.ok().map(|file| file.path())).collect();
+        files.sort();
+        for file in files.iter().filter(|file| file.is_file()) {
+            fs::read(file).expect("it can be read").hash(&mut hasher);
+        }
+    }
+    println!("cargo:rustc-env=SKEG_SECCOMP_COMPILER={:016x}", hasher.finish());
 }
 
 /// Puts the functions that most commands execute side by side.

@@ -9,7 +9,8 @@ mod host;
 use crate::cgroup::Layout;
 use crate::config::{self, Error};
 use crate::facts::Facts;
-use crate::lifecycle::create::{compile_seccomp, dry_plan};
+use crate::lifecycle::create::dry_plan;
+use crate::lifecycle::filter;
 use oci_spec::runtime::Spec;
 use serde::Serialize;
 use std::fmt;
@@ -82,7 +83,7 @@ fn mistakes(bundle: &Path, spec: &Spec, rootless: Option<bool>) -> Vec<Problem> 
         return errors.problems().iter().map(problem).collect();
     }
     // What the checks have let through may still have no filter or no plan.
-    let outcome = compile_seccomp(spec).and_then(|_| dry_plan(bundle, rootless));
+    let outcome = filter::compile(spec).and_then(|_| dry_plan(bundle, rootless));
     outcome.err().map(|error| sentence(&error.to_string())).into_iter().collect()
 }
 

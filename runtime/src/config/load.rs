@@ -18,9 +18,14 @@ use super::strict::Strict;
 
 /// Reads `bundle`/config.json. The types hold; whether the values make sense says [`check`](super::check()).
 pub fn load(bundle: &Path) -> Result<Spec, Error> {
+    parse(&read(bundle)?, Path::new("config.json"))
+}
+
+/// Reads the text of `bundle`/config.json.
+pub fn read(bundle: &Path) -> Result<Vec<u8>, Error> {
     let name = Path::new("config.json");
     match fs::read(bundle.join(name)) {
-        Ok(text) => parse(&text, name),
+        Ok(text) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::NotFound(name.into())),
         Err(error) => {
             let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());

@@ -9,6 +9,7 @@
 //! - `unsupported`: the one table of what skeg refuses for now
 //! - `list`: lists of numbers and ranges
 //! - `mount_options`: the one table of mount options
+//! - `profile`: where the text has the seccomp profile
 //! - `words`: what the parser knows, for `features`
 
 mod check;
@@ -17,6 +18,7 @@ pub mod list;
 mod load;
 pub mod mount_options;
 mod path;
+mod profile;
 mod repair;
 mod strict;
 mod unsupported;
@@ -26,5 +28,6 @@ pub use check::hooks::POINTS as HOOK_POINTS;
 pub use check::sysctl::proc_path as sysctl_path;
 pub use check::{Context, OCI_VERSION_MIN, check, check_process, check_resources};
 pub use error::{Error, Errors, Problem};
-pub use load::{load, parse, parse_process, parse_resources};
+pub use load::{load, parse, parse_process, parse_resources, read};
 pub use mount_options::{Bind, MountOptions};
+pub use profile::profile_place;

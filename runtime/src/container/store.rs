@@ -94,6 +94,11 @@ impl Store {
         Self { root, is_sticky }
     }
 
+    /// The directory of all state directories.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Claims a name: makes its state directory, and locks it. [`Error::Exists`] if the name is taken.
     pub fn create(&self, id: &Id) -> Result<(Directory, Lock), Error> {
         let path = self.root.join(id.as_str());

@@ -4,7 +4,7 @@ use super::cleanup::Rollback;
 use super::fds::Kept;
 use super::foreground;
 use super::inspect::hook_state;
-use super::{Error, connect_console, filter_file, listener, pid_file, pidfd_socket, stdio};
+use super::{Error, connect_console, filter, listener, pid_file, pidfd_socket, stdio};
 use crate::cgroup::{self, Cgroup, Layout};
 use crate::config::{self, mount_options::COPY_SYMLINK};
 use crate::container::state::timestamp;
@@ -17,7 +17,6 @@ use crate::network;
 use crate::notify::NotifySocket;
 use crate::plan::{self, Birth, CgroupJoin, Creation, FdRole, Plan};
 use crate::resctrl;
-use crate::seccomp;
 use nix::fcntl::OFlag;
 use nix::unistd::Pid;
 use oci_spec::runtime::{Hook, LinuxIntelRdt, LinuxMemory, Spec};
@@ -72,13 +71,13 @@ pub struct Created {
 pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     let kept = Kept::claim(request.preserve_fds)?;
     let bundle = absolute(&request.bundle)?;
-    let spec = config::load(&bundle)?;
+    let (spec, filter_source) = filter::load_config(store, &bundle)?;
     let (layout, own) = Layout::detect(cgroups_path(&spec))?;
     let facts = Facts::gather(request.rootless, layout);
     config::check(&spec, facts.config_context())?;
     check_console(&spec, request)?;
     check_rootfs(&spec, &bundle)?;
-    let filter = compile_seccomp(&spec)?;
+    let filter = filter_source.filter(&spec)?;
 
     let creation = Creation::new(&spec, &facts)?;
     let paths = cgroup::locate_here(&facts.cgroup, cgroups_path(&spec), request.id.as_str(), own)?;
@@ -104,10 +103,10 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
         notify_dir: notify.as_ref().map(|n| n.dir().to_owned()),
         ..plan_options(&request.id, &bundle, &spec, &creation, &state.cgroup)
     };
-    let plan = plan::compile(&spec, &facts, &options, filter.as_ref())?;
+    let plan = plan::compile(&spec, &facts, &options, filter.as_deref())?;
     state.start_origins = start_origins(&spec, &plan);
     if let Some(filter) = &filter {
-        filter_file::save(rollback.directory(), filter)?;
+        filter_source.save(store, rollback.directory(), filter)?;
     }
     let mut stage = spawn(&plan, rollback.cgroup(), has_memory_limit(&spec))?;
     rollback.poststop(state.hooks_poststop.clone(), hook_state(&state, Status::Stopped));
@@ -340,20 +339,6 @@ fn check_rootfs(spec: &Spec, bundle: &Path) -> Result<(), Error> {
     }
 }
 
-/// The filter of the config, if there is one.
-pub(crate) fn compile_seccomp(spec: &Spec) -> Result<Option<seccomp::Filter>, Error> {
-    let profile = spec.linux().as_ref().and_then(|l| l.seccomp().as_ref());
-    let mut filter = profile.map(|p| seccomp::compile(p, &seccomp::Host::native())).transpose()?;
-    if let Some(filter) = &mut filter {
-        let wait = filter.flags & seccomp::FLAG_WAIT_KILLABLE_RECV;
-        // Newer than the oldest kernel that we support; runc goes on without it, too.
-        if wait != 0 && !crate::sys::seccomp_flag_is_known(wait) {
-            filter.flags &= !wait;
-        }
-    }
-    Ok(filter)
-}
-
 /// What `start` needs to explain a failure, where hooks have it wait for the exec.
 fn start_origins(spec: &Spec, plan: &Plan) -> BTreeMap<u32, String> {
     let is_awaited = spec.hooks().as_ref().is_some_and(|hooks| {
@@ -427,7 +412,7 @@ pub fn dry_plan(bundle: &Path, rootless: Option<bool>) -> Result<Plan, Error> {
     let (layout, own) = Layout::detect(cgroups_path(&spec))?;
     let facts = &Facts::gather(rootless.or(Some(false)), layout);
     config::check(&spec, facts.config_context())?;
-    let filter = compile_seccomp(&spec)?;
+    let filter = filter::compile(&spec)?;
     let id: Id = "container".parse()?;
     let cgroup = cgroup::locate_here(&facts.cgroup, cgroups_path(&spec), id.as_str(), own)?;
     let creation = Creation::new(&spec, facts)?;
@@ -517,6 +502,3 @@ fn first_state(
         groups_allowed: creation.groups_allowed(spec, facts),
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,7 +4,7 @@ use super::error::syscall;
 use super::fds::Kept;
 use super::foreground::{self, Signals, Terminal};
 use super::inspect::status;
-use super::{Error, connect_console, filter_file, listener, pid_file, pidfd_socket};
+use super::{Error, connect_console, filter, listener, pid_file, pidfd_socket};
 use crate::cgroup::{Cgroup, Layout};
 use crate::container::status::allowed;
 use crate::container::{Id, Operation, State, Status, Store};
@@ -66,7 +66,7 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
         return allowed(Operation::Exec, &request.id, Status::Stopped).map(|()| 0).map_err(Error::from);
     };
     let console = connect_console(request.console_socket.as_deref())?;
-    let filter = filter_file::load(&directory)?;
+    let filter = filter::of_container(&directory)?;
 
     let facts = Facts::gather(Some(state.rootless), Layout::None);
     crate::config::check_process(&request.process, Path::new("process.json"), facts.config_context())?;

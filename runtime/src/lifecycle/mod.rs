@@ -8,7 +8,7 @@ pub mod delete;
 mod error;
 pub mod exec;
 mod fds;
-mod filter_file;
+pub(crate) mod filter;
 pub mod foreground;
 pub mod freeze;
 pub mod inspect;

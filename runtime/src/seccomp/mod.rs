@@ -48,6 +48,19 @@ const FLAG_SPEC_ALLOW: u32 = 1 << 2;
 pub(crate) const FLAG_NEW_LISTENER: u32 = 1 << 3;
 pub(crate) const FLAG_WAIT_KILLABLE_RECV: u32 = 1 << 5;
 
+/// Which compiler this is: another one may make another filter of the same profile. build.rs hashes what it consists of.
+pub(crate) const COMPILER: [u8; 16] = compiler();
+
+/// The longest program that seccomp(2) loads, in bytes.
+pub(crate) const MAX_PROGRAM: usize = program::MAX_INSTRUCTIONS * 8;
+
+const fn compiler() -> [u8; 16] {
+    match env!("SKEG_SECCOMP_COMPILER").as_bytes().first_chunk() {
+        Some(name) => *name,
+        None => panic!("build.rs gives it sixteen digits"),
+    }
+}
+
 /// What the compiler has to know of the machine that will load the filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Host {
