@@ -1,7 +1,9 @@
 //! What a runtime may have forgotten: processes, cgroups, mounts and state of one container.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Instant;
 
@@ -18,9 +20,15 @@ pub fn of(id: &str, state: &Path) -> Vec<String> {
     found.extend(cgroups(id));
     found.extend(mounts(id));
     if let Ok(entries) = fs::read_dir(state) {
-        found.extend(entries.flatten().map(|entry| format!("state {}", entry.path().display())));
+        // Compiled filters stay, for containers with the same profile.
+        let entries = entries.flatten().filter(|entry| !is_cache(&entry.file_name()));
+        found.extend(entries.map(|entry| format!("state {}", entry.path().display())));
     }
     found
+}
+
+fn is_cache(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(b"@seccomp-")
 }
 
 /// Processes in a cgroup named after the container, or with the id in their command line or environment.

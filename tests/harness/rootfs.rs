@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::{fs, process};
 
 use crate::host;
@@ -17,7 +18,7 @@ pub fn make(root: &Path) {
     }
     fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777)).expect("chmod");
     link_or_copy(&host::probe(), &root.join("probe"));
-    link_or_copy(&busybox(), &root.join("bin/busybox"));
+    link_or_copy(busybox(), &root.join("bin/busybox"));
     for applet in APPLETS {
         symlink("busybox", root.join("bin").join(applet)).expect("symlink");
     }
@@ -30,12 +31,16 @@ fn link_or_copy(from: &Path, to: &Path) {
 }
 
 /// A copy of the host's busybox beside the probe: a link to the host's own would let a container change it.
-fn busybox() -> PathBuf {
-    let copy = host::probe().with_file_name("busybox");
-    if !copy.exists() {
-        let fresh = copy.with_extension(process::id().to_string());
-        fs::copy("/bin/busybox", &fresh).expect("busybox-static is installed");
-        fs::rename(&fresh, &copy).expect("rename");
-    }
-    copy
+fn busybox() -> &'static Path {
+    static COPY: OnceLock<PathBuf> = OnceLock::new();
+    COPY.get_or_init(|| {
+        let copy = host::probe().with_file_name("busybox");
+        if !copy.exists() {
+            // Other test programs may be at it as well.
+            let fresh = copy.with_extension(process::id().to_string());
+            fs::copy("/bin/busybox", &fresh).expect("busybox-static is installed");
+            fs::rename(&fresh, &copy).expect("rename");
+        }
+        copy
+    })
 }

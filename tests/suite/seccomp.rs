@@ -1,6 +1,9 @@
 //! The seccomp filter: what it decides, and the agent that answers for it.
 
+use std::fs::{self, Permissions};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -25,6 +28,9 @@ struct Answer {
     error: i32,
     flags: u32,
 }
+/// linux/seccomp.h: what the filter of `without_mkdir` returns, and SECCOMP_RET_ALLOW.
+const ERRNO: u32 = 0x0005_0000 | 123;
+const ALLOW: u32 = 0x7fff_0000;
 const RECEIVE: libc::c_ulong = 0xc050_2100;
 const SEND: libc::c_ulong = 0xc018_2101;
 
@@ -81,6 +87,73 @@ fn asking(container: Bundle) -> (Bundle, JoinHandle<Value>) {
         }),
     );
     (container, answer)
+}
+
+/// A container that may not make directories, whose program sees that.
+fn without_mkdir(container: Bundle) -> Bundle {
+    let rule = json!({"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 123});
+    container
+        .set("/linux/seccomp", json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}))
+        .set("/root/readonly", false)
+}
+
+/// The compiled filters that a state root keeps for other containers.
+fn kept(container: &Bundle) -> Vec<PathBuf> {
+    let entries = fs::read_dir(container.state_root()).expect("a state root");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths.filter(|path| path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"@"))).collect()
+}
+
+/// Seen failing with `exec` reading past the program in the file.
+#[test]
+fn filter_of_an_earlier_container_confines_the_next_one_and_its_execs() {
+    only_skeg!();
+    need_root!();
+    let sections = ["mkdir:/made", "seccomp"];
+    let container = without_mkdir(Bundle::seeing(&sections));
+    let first = container.seen();
+    assert_eq!(first["mkdir:/made"]["error"], "ENOMEDIUM");
+    let [filter] = kept(&container).try_into().expect("one filter");
+    let file = || fs::metadata(&filter).expect("a file").ino();
+    let inode = file();
+    let container = container.args(&["/probe", "pause"]).running();
+    assert_eq!(file(), inode, "not compiled anew");
+    assert_eq!(container.exec_seen(&[], &sections), first);
+    // What is no container is not listed as one.
+    let listed = container.runtime(&["list", "--quiet"]).finish().ok();
+    assert_eq!(listed.stdout.trim(), container.id);
+    // It is the container's own as well.
+    fs::remove_file(&filter).expect("removed");
+    assert_eq!(container.exec_seen(&[], &sections), first);
+    container.runtime(&["delete", "--force", &container.id]).finish().ok();
+    container.nothing_left();
+    assert_eq!(container.args(&["/probe", "see", "mkdir:/made", "then", "see", "seccomp"]).run().code, 0);
+}
+
+/// Seen failing without the question for the owner, and without the one for the rights of others, in `cache::find`.
+#[test]
+fn filter_that_somebody_else_has_put_there_is_not_used() {
+    only_skeg!();
+    need_root!();
+    let container = without_mkdir(Bundle::seeing(&["mkdir:/made"]));
+    container.run().ok();
+    let [filter] = kept(&container).try_into().expect("one filter");
+    // As skeg wrote it, but for the program, which allows all.
+    let mut planted = fs::read(&filter).expect("the filter");
+    let program = planted.windows(4).position(|word| word == ERRNO.to_ne_bytes()).expect("ERRNO");
+    planted[program..program + 4].copy_from_slice(&ALLOW.to_ne_bytes());
+    let plant = |owner: u32, mode: u32| {
+        let _ = fs::remove_file(&filter);
+        fs::write(&filter, &planted).expect("planted");
+        fs::set_permissions(&filter, Permissions::from_mode(mode)).expect("chmod");
+        chown(&filter, Some(owner), None).expect("chown");
+    };
+    plant(0, 0o600);
+    assert_eq!(container.seen_one()["error"], Value::Null, "root's own: it can do all this anyway");
+    for (owner, mode) in [(1000, 0o600), (0, 0o620), (0, 0o602)] {
+        plant(owner, mode);
+        assert_eq!(container.seen_one()["error"], "ENOMEDIUM", "of {owner}, {mode:o}");
+    }
 }
 
 #[test]

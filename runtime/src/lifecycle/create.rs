@@ -106,7 +106,7 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     let plan = plan::compile(&spec, &facts, &options, filter.as_deref())?;
     state.start_origins = start_origins(&spec, &plan);
     if let Some(filter) = &filter {
-        filter_source.save(store, rollback.directory(), filter)?;
+        filter_source.save(rollback.directory(), filter)?;
     }
     let mut stage = spawn(&plan, rollback.cgroup(), has_memory_limit(&spec))?;
     rollback.poststop(state.hooks_poststop.clone(), hook_state(&state, Status::Stopped));
@@ -117,6 +117,9 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     let conversation = Conversation { spec: &spec, plan: &plan, request };
     let outcome = conversation.lead(fds, &mut state, &rollback, &mut stage);
     let master = outcome.map_err(|error| say_more(error, &stage.abandon(), &state))?;
+    if let Some(filter) = &filter {
+        filter_source.remember(store, rollback.directory(), filter);
+    }
     Ok(Created { stage, rollback, plan, state, master, notify })
 }
 

@@ -9,7 +9,7 @@ use super::{FILTER, file};
 use crate::container::Directory;
 use crate::seccomp::Filter;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
-use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{UnlinkatFlags, geteuid, linkat, unlinkat};
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -30,17 +30,16 @@ pub fn find(root: &Path, profile: &[u8]) -> Option<Entry> {
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let mut file = File::from(nix::fcntl::open(&place(root, profile), flags, Mode::empty()).ok()?);
     let stat = fstat(&file).ok()?;
-    let is_regular = stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits();
     // A root may be one that others can write to.
     let is_ours = stat.st_uid == geteuid().as_raw() && stat.st_mode & 0o022 == 0;
-    let length = usize::try_from(stat.st_size).ok().filter(|_| is_regular && is_ours)?;
+    let length = usize::try_from(stat.st_size).ok().filter(|_| is_ours)?;
     let filter = file::read_if_of(&mut file, length, profile).ok()??;
     Some(Entry { filter, file })
 }
 
-/// Makes the filter of a container, which was written with the text of its profile, an entry: in place of what is there, if
+/// Makes the filter of a container, which was saved with the text of its profile, an entry: in place of what is there, if
 /// anything is. That it can't be is no reason to fail.
-pub fn remember(root: &Path, profile: &str, directory: &Directory) {
+pub fn add(root: &Path, profile: &str, directory: &Directory) {
     let place = place(root, profile.as_bytes());
     let linked = match unlinkat(AT_FDCWD, &place, UnlinkatFlags::NoRemoveDir) {
         Ok(()) | Err(nix::Error::ENOENT) => {

@@ -66,22 +66,33 @@ impl Source {
         }
     }
 
-    /// Gives the filter to a container that is being made, and to the cache.
-    pub fn save(&self, store: &Store, directory: &Directory, filter: &Filter) -> Result<(), Error> {
-        let profile = match self {
-            Self::Cache(entry) if entry.link(directory).is_ok() => return Ok(()),
-            // A listener's filter does not come from the profile alone: see `compile`.
-            Self::Config(Some(profile)) if !filter.listener => profile.as_str(),
-            _ => "",
-        };
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
-        open(directory, flags)
-            .and_then(|mut new| file::write(&mut new, filter, profile))
-            .map_err(failed("write", directory))?;
-        if !profile.is_empty() {
-            cache::remember(store.root(), profile, directory);
+    /// Gives the filter to a container that is being made.
+    pub fn save(&self, directory: &Directory, filter: &Filter) -> Result<(), Error> {
+        if let Self::Cache(entry) = self
+            && entry.link(directory).is_ok()
+        {
+            return Ok(());
         }
-        Ok(())
+        let profile = self.profile_of(filter).unwrap_or_default();
+        open(directory, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL)
+            .and_then(|mut new| file::write(&mut new, filter, profile))
+            .map_err(failed("write", directory))
+    }
+
+    /// Puts the saved filter of a container that was made into the cache.
+    pub fn remember(&self, store: &Store, directory: &Directory, filter: &Filter) {
+        if let Some(profile) = self.profile_of(filter) {
+            cache::add(store.root(), profile, directory);
+        }
+    }
+
+    /// The text of a profile that is not in the cache and whose filter others may use: that of a listener does not come from
+    /// the profile alone, see [`compile`].
+    fn profile_of(&self, filter: &Filter) -> Option<&str> {
+        match self {
+            Self::Config(profile) if !filter.listener => profile.as_deref(),
+            _ => None,
+        }
     }
 }
 

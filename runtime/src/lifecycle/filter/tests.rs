@@ -33,7 +33,8 @@ impl Place {
         let (spec, source) = load_config(&self.store, self.folder.path()).unwrap();
         let filter = source.filter(&spec).unwrap().unwrap();
         let (directory, _lock) = self.store.create(&id.parse::<Id>().unwrap()).unwrap();
-        source.save(&self.store, &directory, &filter).unwrap();
+        source.save(&directory, &filter).unwrap();
+        source.remember(&self.store, &directory, &filter);
         let saved = of_container(&directory).unwrap().unwrap();
         assert_eq!(saved, *filter);
         (matches!(source, Source::Cache(_)), saved)
@@ -146,11 +147,12 @@ fn an_entry_that_is_not_what_skeg_wrote_is_not_used() {
 fn mistakes_are_told_from_the_whole_text() {
     let place = Place::new();
     place.profile("SCMP_ACT_ERRNO").create("a");
-    let spoilt = config("SCMP_ACT_ERRNO").replace(r#""hostname": "a""#, r#""hostname": 1"#);
+    // Which is found where it is needed, and not where it is skipped.
+    let spoilt = config("SCMP_ACT_ERRNO").replace(r#""hostname": "a""#, r#""hostname": "\ud800""#);
     let error = |place: &Place| load_config(&place.store, place.folder.path()).err().unwrap().to_string();
     let told = error(place.config(&spoilt));
     assert_eq!(told, error(Place::new().config(&spoilt)));
-    assert!(told.contains("hostname"), "{told}");
+    assert!(told.contains("line 3 column"), "{told}");
 }
 
 #[test]
