@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::bundle;
 use crate::contestant::{Contestant, Home, Kind};
 use crate::host::{Layout, PREFIX};
-use crate::stats::{Sample, Summary};
+use crate::stats::{self, Sample, Summary};
 use crate::sys::{self, Command, End, Spent};
 
 /// One line of the result: what was done, and each contestant's numbers.
@@ -20,12 +20,14 @@ pub struct Measure {
     pub results: Vec<(&'static str, Summary)>,
 }
 
-/// The two measures whose difference is what Docker's seccomp profile adds to a start. Both come right after a start of the
-/// same runtime: what is cached then is the same for both.
-pub const CONFINED: &str = "  once more";
-pub const UNCONFINED: &str = "  once more, without seccomp";
-/// How often each of the two is done in a round, of which the median counts: their difference is a tenth of either.
-const PAIRS: usize = 5;
+/// What Docker's seccomp profile adds to a start: the median difference of pairs of starts, one with it and one without. Both
+/// come right after a start of the same runtime: what is cached then is the same for both.
+pub const PROFILE_ADDS: &str = "  what the profile adds to it";
+/// How many such pairs there are in a round: the difference is a tenth of either time or less, and whatever the machine does
+/// in the meantime is in it.
+const MIN_PAIRS: usize = 5;
+/// Who is fast has time for more of them.
+const TIME_FOR_PAIRS: Duration = Duration::from_millis(150);
 /// Rounds before the first that counts: caches, and the page tables of freshly written files.
 const WARM_UP: usize = 2;
 /// The one-call measures of a container's life, in order.
@@ -41,13 +43,8 @@ pub struct Stage<'a> {
     runs: usize,
 }
 
-type Outcome<T = Duration> = Result<T, String>;
-
-fn median(outcomes: Vec<Outcome>) -> Outcome {
-    let mut times = outcomes.into_iter().collect::<Result<Vec<Duration>, String>>()?;
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().ok_or_else(|| "nothing was measured".to_owned())
-}
+/// Times are in microseconds.
+type Outcome<T = f64> = Result<T, String>;
 
 impl<'a> Stage<'a> {
     /// Prepares bundles below `work` for all contestants that can live on this layout. `state` is on a tmpfs.
@@ -84,14 +81,9 @@ impl<'a> Stage<'a> {
             Kind::Floor => Some(both(self.spent(&self.floor(c)))),
             Kind::Empty => None,
         }));
-        measures.extend(self.rounds(&["run /bin/true, Docker's config", CONFINED, UNCONFINED], |c, home| {
-            let run = |config| self.timed(&c.run(home, config, &id(c, "docker")));
-            (c.kind == Kind::Runtime).then(|| {
-                let first = run("docker");
-                let pairs = [(); PAIRS].map(|()| (run("docker"), run("docker-unconfined")));
-                let (confined, unconfined): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-                vec![first, median(confined), median(unconfined)]
-            })
+        measures.extend(self.rounds(&["run /bin/true, Docker's config", PROFILE_ADDS], |c, home| {
+            let first = || self.timed(&c.run(home, "docker", &id(c, "docker")));
+            (c.kind == Kind::Runtime).then(|| vec![first(), self.profile_adds(c, home)])
         }));
         for (name, config) in
             [("Docker's four calls", "default"), ("Docker's four calls, Docker's config", "docker")]
@@ -142,6 +134,25 @@ impl<'a> Stage<'a> {
             }
         }
         collect(names, &self.contestants, samples)
+    }
+
+    /// How much longer a start with Docker's seccomp profile takes than one without.
+    fn profile_adds(&self, contestant: &Contestant, home: &Home) -> Outcome {
+        let run = |config| self.timed(&contestant.run(home, config, &id(contestant, "docker")));
+        let begun = Instant::now();
+        let mut differences = Vec::new();
+        while differences.len() < MIN_PAIRS || begun.elapsed() < TIME_FOR_PAIRS {
+            // In turn: what the one leaves to be done to the other, or a machine that gets slower, is on both sides.
+            let (confined, unconfined) = if differences.len() % 2 == 0 {
+                let confined = run("docker")?;
+                (confined, run("docker-unconfined")?)
+            } else {
+                let unconfined = run("docker-unconfined")?;
+                (run("docker")?, unconfined)
+            };
+            differences.push(confined - unconfined);
+        }
+        stats::median(differences).ok_or_else(|| "nothing was measured".to_owned())
     }
 
     /// `exec` into a container that runs during all rounds.
@@ -197,7 +208,7 @@ impl<'a> Stage<'a> {
         expect("the container", sys::wait(pid), End::Code(0))?;
         self.timed(&commands.2)?;
         self.timed(&commands.3)?;
-        Ok(start.elapsed())
+        Ok(microseconds(start.elapsed()))
     }
 
     /// One container from create to delete, each call timed alone.
@@ -231,7 +242,7 @@ impl<'a> Stage<'a> {
 
     /// How long one command took that must end with 0.
     fn timed(&self, command: &Command) -> Outcome {
-        self.spent(command).map(|spent| spent.elapsed)
+        self.spent(command).map(|spent| microseconds(spent.elapsed))
     }
 
     /// Runs one command that must end with 0. What it printed is the reason when it does not.
@@ -258,7 +269,12 @@ impl<'a> Stage<'a> {
 }
 
 fn both(spent: Outcome<Spent>) -> Vec<Outcome> {
-    vec![spent.clone().map(|spent| spent.elapsed), spent.map(|spent| spent.processor)]
+    let both = |spent: Spent| [spent.elapsed, spent.processor].map(|time| Ok(microseconds(time)));
+    spent.map_or_else(|text| vec![Err(text.clone()), Err(text)], |spent| both(spent).into())
+}
+
+fn microseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
 }
 
 /// The container's name, so that it is known whose it is wherever it turns up.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::contestant::Contestant;
-use crate::measure::{CONFINED, Measure, UNCONFINED};
+use crate::measure::{Measure, PROFILE_ADDS};
 use crate::stats::Summary;
 
 /// All measures on one cgroup layout.
@@ -138,13 +138,9 @@ fn bars(views: &[View]) -> String {
 
 /// By contestant, in milliseconds.
 fn profile_adds(view: &View) -> Vec<(&'static str, f64)> {
-    let measure = |name| view.measures.iter().find(|measure| measure.name == name);
-    let (Some(with), Some(without)) = (measure(CONFINED), measure(UNCONFINED)) else { return Vec::new() };
-    let medians = with.results.iter().filter_map(|(name, with)| {
-        let without = without.of(name)?.median_us?;
-        Some((*name, (with.median_us? - without) / 1e3))
-    });
-    medians.collect()
+    let measure = view.measures.iter().find(|measure| measure.name == PROFILE_ADDS);
+    let results = measure.into_iter().flat_map(|measure| &measure.results);
+    results.filter_map(|(name, added)| Some((*name, added.median_us? / 1e3))).collect()
 }
 
 /// Everything measured; times in microseconds.

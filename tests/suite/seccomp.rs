@@ -104,7 +104,7 @@ fn kept(container: &Bundle) -> Vec<PathBuf> {
     paths.filter(|path| path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"@"))).collect()
 }
 
-/// Seen failing with `exec` reading past the program in the file.
+/// Seen failing with `exec` taking the text of the profile as part of the program in `file::read`.
 #[test]
 fn filter_of_an_earlier_container_confines_the_next_one_and_its_execs() {
     only_skeg!();
