@@ -90,7 +90,9 @@ fn write_syscall_tables(out: &Path) {
 /// Sets SKEG_SECCOMP_COMPILER: sixteen digits, others for another way to read, check or compile profiles.
 fn tell_compiler() {
     let mut hasher = DefaultHasher::new();
-    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    for fact in [env!("CARGO_PKG_VERSION"), &env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets it")] {
+        fact.hash(&mut hasher);
+    }
     for folder in ["src/seccomp", "src/config", "src/config/check", "syscall_tables"] {
         println!("cargo:rerun-if-changed={folder}");
         let files = fs::read_dir(folder).expect("the package is whole");

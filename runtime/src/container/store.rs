@@ -101,6 +101,17 @@ impl Store {
 
     /// Claims a name: makes its state directory, and locks it. [`Error::Exists`] if the name is taken.
     pub fn create(&self, id: &Id) -> Result<(Directory, Lock), Error> {
+        loop {
+            self.make(id)?;
+            match self.lock_new(id) {
+                // A `delete --force` came in between. It was there before us.
+                Err(Error::DoesNotExist) => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn make(&self, id: &Id) -> Result<(), Error> {
         let path = self.root.join(id.as_str());
         // 0711: root of a user namespace must get through to the exec fifo.
         let mode = Mode::from_bits_truncate(0o711);
@@ -113,12 +124,20 @@ impl Store {
             other => other,
         };
         match made {
-            Ok(()) => {}
-            Err(Errno::EEXIST) => return Err(Error::Exists),
-            Err(errno) => return Err(Error::Syscall { call: "mkdir", path, errno }),
+            Ok(()) => Ok(()),
+            Err(Errno::EEXIST) => Err(Error::Exists),
+            Err(errno) => Err(Error::Syscall { call: "mkdir", path, errno }),
         }
+    }
+
+    /// Locks a directory that was just made, which is ours if nobody was faster: it may be another one, if ours was deleted
+    /// and the name claimed again.
+    fn lock_new(&self, id: &Id) -> Result<(Directory, Lock), Error> {
         let directory = self.open(id)?;
         let lock = directory.lock()?;
+        if directory.has_state() {
+            return Err(Error::Exists);
+        }
         Ok((directory, lock))
     }
 
@@ -283,6 +302,10 @@ impl Directory {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(errno) => Err(self.file_syscall("unlink", EXEC_FIFO, errno)),
         }
+    }
+
+    fn has_state(&self) -> bool {
+        fstatat(&self.fd, STATE, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
     }
 
     fn has_exec_fifo(&self) -> bool {

@@ -4,6 +4,7 @@ use super::super::state::sample;
 use super::*;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 fn id(text: &str) -> Id {
@@ -66,6 +67,52 @@ fn of_two_creates_at_once_one_wins() {
         };
         assert_eq!(loser.to_string(), "container with given ID already exists");
     }
+}
+
+/// Seen failing without the look for a state in `lock_new`: a create whose directory is deleted, and made again by another
+/// create, opens that one's.
+#[test]
+fn whoever_creates_has_a_directory_of_its_own_whatever_is_deleted_meanwhile() {
+    let (_root, store) = store();
+    let name = id("a");
+    let made = AtomicUsize::new(0);
+    let goes_on = || made.load(Ordering::Relaxed) < 500;
+    let create = || {
+        while goes_on() {
+            match store.create(&name) {
+                Ok((directory, lock)) => {
+                    assert!(matches!(directory.load(), Err(Error::DoesNotExist)), "another one's state");
+                    directory.save(&lock, &sample("a")).unwrap();
+                    made.fetch_add(1, Ordering::Relaxed);
+                }
+                Err(error) => assert!(matches!(error, Error::Exists), "{error}"),
+            }
+        }
+    };
+    let delete = || {
+        while goes_on() {
+            let Ok(directory) = store.open(&name) else { continue };
+            if let Ok(lock) = directory.lock() {
+                directory.remove(&lock).unwrap();
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(create);
+            scope.spawn(delete);
+        }
+    });
+}
+
+#[test]
+fn new_directory_with_a_state_is_somebody_elses() {
+    let (_root, store) = store();
+    assert!(matches!(store.lock_new(&id("a")), Err(Error::DoesNotExist)));
+    let (directory, lock) = store.create(&id("a")).unwrap();
+    directory.save(&lock, &sample("a")).unwrap();
+    drop(lock);
+    assert!(matches!(store.lock_new(&id("a")), Err(Error::Exists)));
 }
 
 #[test]
