@@ -1,5 +1,7 @@
 //! The state directories below `--root`: one for each container, made at create and removed at delete.
 //!
+//! Beside them are compiled seccomp filters, under names that no container can have: see `lifecycle::filter`.
+//!
 //! Making the directory is what claims a name. Files in it are reached through its descriptor, never by a path that
 //! another user of a shared root may have bent in the meantime.
 
