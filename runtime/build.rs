@@ -14,8 +14,9 @@ fn main() {
     embed_nsexec(&out);
     link();
     order_functions();
-    write_syscall_tables(&out);
-    tell_compiler();
+    let tables = syscall_tables::source();
+    write_syscall_tables(&out, &tables);
+    tell_compiler(&tables);
     tell_commit();
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=link_static.rs");
@@ -80,20 +81,25 @@ fn embed_nsexec(out: &Path) {
 }
 
 /// Writes the tables that src/seccomp/calls.rs includes.
-fn write_syscall_tables(out: &Path) {
-    fs::write(out.join("syscalls.rs"), syscall_tables::source()).expect("OUT_DIR is writable");
+fn write_syscall_tables(out: &Path, tables: &str) {
+    fs::write(out.join("syscalls.rs"), tables).expect("OUT_DIR is writable");
     for input in ["syscall_tables.rs", "syscall_tables", "src/seccomp/hash.rs"] {
         println!("cargo:rerun-if-changed={input}");
     }
 }
 
-/// Sets SKEG_SECCOMP_COMPILER: sixteen digits, others for another way to read, check or compile profiles.
-fn tell_compiler() {
+/// Sets SKEG_SECCOMP_COMPILER: sixteen digits, others for another way to read, check or compile profiles. The tables come in
+/// part from a crate, and so does the parser: the lock file, where there is one, has their versions.
+fn tell_compiler(tables: &str) {
     let mut hasher = DefaultHasher::new();
-    for fact in [env!("CARGO_PKG_VERSION"), &env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets it")] {
-        fact.hash(&mut hasher);
+    let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets CARGO_CFG_TARGET_ARCH");
+    (env!("CARGO_PKG_VERSION"), arch, tables).hash(&mut hasher);
+    let lock = Path::new("../Cargo.lock");
+    if let Ok(versions) = fs::read(lock) {
+        println!("cargo:rerun-if-changed={}", lock.display());
+        versions.hash(&mut hasher);
     }
-    for folder in ["src/seccomp", "src/config", "src/config/check", "syscall_tables"] {
+    for folder in ["src/seccomp", "src/config", "src/config/check"] {
         println!("cargo:rerun-if-changed={folder}");
         let files = fs::read_dir(folder).expect("the package is whole");
         let mut files: Vec<_> = files.filter_map(|file| file.ok().map(|file| file.path())).collect();
