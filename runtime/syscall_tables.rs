@@ -245,47 +245,26 @@ const X32_OWN: [&str; 36] = [
     "pwritev2",
 ];
 
-/// The numbers of x86_64 that x32 does not share: those of the calls above, and of calls that it does not have.
-fn x86_64_only(number: u32) -> bool {
-    matches!(
-        number,
-        13 | 15..=16 // rt_sigaction, rt_sigreturn, ioctl
-            | 19..=20 // readv, writev
-            | 45..=47 // recvfrom, sendmsg, recvmsg
-            | 54..=55 // setsockopt, getsockopt
-            | 59 // execve
-            | 101 // ptrace
-            | 127..=129 // rt_sigpending, rt_sigtimedwait, rt_sigqueueinfo
-            | 131 // sigaltstack
-            | 134 // uselib
-            | 156 // _sysctl
-            | 174 // create_module
-            | 177..=178 // get_kernel_syms, query_module
-            | 180 // nfsservctl
-            | 205..=206 // set_thread_area, io_setup
-            | 209 // io_submit
-            | 211 // get_thread_area
-            | 214..=215 // epoll_ctl_old, epoll_wait_old
-            | 222 // timer_create
-            | 236 // vserver
-            | 244 // mq_notify
-            | 246..=247 // kexec_load, waitid
-            | 273..=274 // set_robust_list, get_robust_list
-            | 278..=279 // vmsplice, move_pages
-            | 295..=297 // preadv, pwritev, rt_tgsigqueueinfo
-            | 299 // recvmmsg
-            | 307 // sendmmsg
-            | 310..=311 // process_vm_readv, process_vm_writev
-            | 322 // execveat
-            | 327..=328 // preadv2, pwritev2
-            | 335 // uretprobe
-            | 453 // map_shadow_stack
-    )
-}
+/// The calls of x86_64 that x32 does not have at all.
+const X32_LACKS: [&str; 13] = [
+    "uselib",
+    "_sysctl",
+    "create_module",
+    "get_kernel_syms",
+    "query_module",
+    "nfsservctl",
+    "set_thread_area",
+    "get_thread_area",
+    "epoll_ctl_old",
+    "epoll_wait_old",
+    "vserver",
+    "uretprobe",
+    "map_shadow_stack",
+];
 
 fn x32(visit: Visit<'_>) {
     x86_64(&mut |name, number| {
-        if !x86_64_only(number) {
+        if !X32_OWN.contains(&name) && !X32_LACKS.contains(&name) {
             visit(name, X32_BIT | number);
         }
     });

@@ -269,8 +269,8 @@ impl<'a> Stage<'a> {
 }
 
 fn both(spent: Outcome<Spent>) -> Vec<Outcome> {
-    let both = |spent: Spent| [spent.elapsed, spent.processor].map(|time| Ok(microseconds(time)));
-    spent.map_or_else(|text| vec![Err(text.clone()), Err(text)], |spent| both(spent).into())
+    let elapsed = spent.clone().map(|spent| microseconds(spent.elapsed));
+    vec![elapsed, spent.map(|spent| microseconds(spent.processor))]
 }
 
 fn microseconds(time: Duration) -> f64 {

@@ -20,14 +20,14 @@ pub fn of(id: &str, state: &Path) -> Vec<String> {
     found.extend(cgroups(id));
     found.extend(mounts(id));
     if let Ok(entries) = fs::read_dir(state) {
-        // Compiled filters stay, for containers with the same profile.
         let entries = entries.flatten().filter(|entry| !is_cache(&entry.file_name()));
         found.extend(entries.map(|entry| format!("state {}", entry.path().display())));
     }
     found
 }
 
-fn is_cache(name: &OsStr) -> bool {
+/// Whether this name in a state root is that of a compiled filter, which skeg keeps for other containers.
+pub fn is_cache(name: &OsStr) -> bool {
     name.as_bytes().starts_with(b"@seccomp-")
 }
 

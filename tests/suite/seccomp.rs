@@ -2,7 +2,6 @@
 
 use std::fs::{self, Permissions};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -10,7 +9,7 @@ use std::thread::JoinHandle;
 
 use nix::cmsg_space;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
-use skeg_tests::{Bundle, Value, json, need_root, not_runc, only_skeg};
+use skeg_tests::{Bundle, Value, json, leftovers, need_root, not_runc, only_skeg};
 
 /// `struct seccomp_notif` and `struct seccomp_notif_resp` (seccomp_unotify(2)).
 #[repr(C)]
@@ -101,7 +100,7 @@ fn without_mkdir(container: Bundle) -> Bundle {
 fn kept(container: &Bundle) -> Vec<PathBuf> {
     let entries = fs::read_dir(container.state_root()).expect("a state root");
     let paths = entries.map(|entry| entry.expect("an entry").path());
-    paths.filter(|path| path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"@"))).collect()
+    paths.filter(|path| path.file_name().is_some_and(leftovers::is_cache)).collect()
 }
 
 /// Seen failing with `exec` taking the text of the profile as part of the program in `file::read`.

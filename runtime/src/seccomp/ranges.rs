@@ -153,10 +153,10 @@ impl Named<'_> {
         }
     }
 
-    fn highest(&self) -> Option<u32> {
-        let dense =
-            || self.dense.iter().rposition(Option::is_some).map(|at| self.abi.numbers.first + at as u32);
-        self.beyond.last().map(|(number, _)| *number).or_else(dense)
+    /// All of them, in order.
+    fn numbers(&self) -> impl Iterator<Item = (u32, Said)> {
+        let dense = (self.abi.numbers.first..).zip(&self.dense);
+        dense.filter_map(|(number, said)| Some((number, (*said)?))).chain(self.beyond.iter().copied())
     }
 }
 
@@ -205,21 +205,16 @@ fn merged(
     let mut background = Background::new(profile, section);
     if profile.unknown_is_enosys {
         for named in named {
-            if let Some(highest) = named.highest() {
+            if let Some((highest, _)) = named.numbers().last() {
                 background.newest(named.abi, highest);
             }
         }
     }
     let mut merged = Merged::over(&background, outcomes);
     for named in named {
-        for (number, said) in (named.abi.numbers.first..).zip(&named.dense) {
-            if let Some(Said::Outcome(outcome)) = said {
-                merged.push(number, *outcome)?;
-            }
-        }
-        for (number, said) in &named.beyond {
+        for (number, said) in named.numbers() {
             if let Said::Outcome(outcome) = said {
-                merged.push(*number, *outcome)?;
+                merged.push(number, outcome)?;
             }
         }
     }

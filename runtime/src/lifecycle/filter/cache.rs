@@ -39,8 +39,8 @@ pub fn find(root: &Path, profile: &[u8]) -> Option<Entry> {
 
 /// Makes the filter of a container, which was saved with the text of its profile, an entry: in place of what is there, if
 /// anything is. That it can't be is no reason to fail.
-pub fn add(root: &Path, profile: &str, directory: &Directory) {
-    let place = place(root, profile.as_bytes());
+pub fn add(root: &Path, profile: &[u8], directory: &Directory) {
+    let place = place(root, profile);
     let linked = match unlinkat(AT_FDCWD, &place, UnlinkatFlags::NoRemoveDir) {
         Ok(()) | Err(nix::Error::ENOENT) => {
             linkat(directory.as_fd(), FILTER, AT_FDCWD, &place, AtFlags::empty())

@@ -8,14 +8,14 @@ use std::io::{self, Read, Write};
 const HEADER: usize = COMPILER.len() + 12;
 
 /// Writes a filter and the text of its profile; none for a filter that only this container may use.
-pub(super) fn write(file: &mut File, filter: &Filter, profile: &str) -> io::Result<()> {
+pub(super) fn write(file: &mut File, filter: &Filter, profile: &[u8]) -> io::Result<()> {
     let mut bytes = Vec::with_capacity(HEADER + filter.program.len() + profile.len());
     bytes.extend_from_slice(&COMPILER);
     for word in [filter.flags, u32::from(filter.listener), filter.program.len() as u32] {
         bytes.extend_from_slice(&word.to_ne_bytes());
     }
     bytes.extend_from_slice(&filter.program);
-    bytes.extend_from_slice(profile.as_bytes());
+    bytes.extend_from_slice(profile);
     file.write_all(&bytes)
 }
 

@@ -28,7 +28,7 @@ pub(super) enum Source {
     /// Another container had the same profile.
     Cache(cache::Entry),
     /// The profile of the config, if there is one, and its text.
-    Config(Option<String>),
+    Config(Option<Vec<u8>>),
 }
 
 /// Reads the config of a bundle, which is left without its profile if the filter is in the cache: most of the time that a
@@ -46,8 +46,8 @@ pub(super) fn load_config(store: &Store, bundle: &Path) -> Result<(Spec, Source)
         false => cache::find(store.root(), profile),
     };
     let Some(entry) = cached else {
-        let profile = String::from_utf8_lossy(profile).into_owned();
-        return Ok((config::parse(&text, name)?, Source::Config(Some(profile))));
+        let profile = Some(profile.to_vec());
+        return Ok((config::parse(&text, name)?, Source::Config(profile)));
     };
     text.splice(place, *b"null");
     match config::parse(&text, name) {
@@ -88,7 +88,7 @@ impl Source {
 
     /// The text of a profile that is not in the cache and whose filter others may use: that of a listener does not come from
     /// the profile alone, see [`compile`].
-    fn profile_of(&self, filter: &Filter) -> Option<&str> {
+    fn profile_of(&self, filter: &Filter) -> Option<&[u8]> {
         match self {
             Self::Config(profile) if !filter.listener => profile.as_deref(),
             _ => None,
