@@ -268,6 +268,20 @@ fn flags() {
     assert_eq!(flags(all, "SCMP_ACT_NOTIFY"), (0x2e, true));
 }
 
+/// Seen failing with `Named::numbers` ending with those in a row.
+#[test]
+fn arms_private_calls_are_found_far_behind_the_others() {
+    const ARM: u32 = 0x4000_0028;
+    let program = program(json!({
+        "defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_ARM"],
+        "syscalls": [{ "names": ["read", "breakpoint", "get_tls"], "action": "SCMP_ACT_ALLOW" }],
+    }));
+    let decisions = [(3, ALLOW), (0xf0001, ALLOW), (0xf0002, EPERM), (0xf0006, ALLOW), (0xf0007, ENOSYS)];
+    for (number, expected) in decisions {
+        assert_eq!(decides(&program, ARM, number, [0; 6]), expected, "{number:#x}");
+    }
+}
+
 #[test]
 fn unknown_names_are_ignored() {
     let syscalls = json!([{ "names": ["no_such_call"], "action": "SCMP_ACT_KILL" }]);
