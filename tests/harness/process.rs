@@ -5,8 +5,9 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, PipeReader, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -177,10 +178,13 @@ impl Running {
         }
         wait_for_end(self.pid(), &self.words);
         let status = self.child.wait().expect("wait");
-        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-        let code = status.code().unwrap_or_else(|| 128 + signal.unwrap_or_default());
-        self.code = Some(code);
-        code
+        *self.code.insert(code_of(status))
+    }
+
+    /// Whether the program has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.code = self.code.or_else(|| self.child.try_wait().expect("wait").map(code_of));
+        self.code.is_some()
     }
 
     /// Waits for the program's end; what it and its children have said is still to be read from `lines`.
@@ -207,6 +211,10 @@ impl Drop for Running {
             let _ = self.child.wait();
         }
     }
+}
+
+fn code_of(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
 }
 
 /// Waits until `pid`, a child of ours or not, has ended.

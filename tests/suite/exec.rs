@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use skeg_tests::process::{LIMIT, wait_for_end};
+use skeg_tests::process::{LIMIT, Running, wait_for_end};
 use skeg_tests::{Bundle, Value, json, leftovers, need_root, not_runc};
 
 /// A running container and what its init saw.
@@ -421,10 +421,8 @@ fn init_that_kills_whoever_joins_it_makes_no_exec_hang() {
 fn init_that_stops_whoever_joins_it_is_deleted_by_force() {
     need_root!();
     let container = striking(Signal::SIGSTOP);
-    let execs: Vec<_> = (0..5).map(|_| container.exec_with(&[], &["/probe", "exit", "0"]).spawn()).collect();
-    wait_for_stopped(&container);
+    let execs = execs_until_one_is_stopped(&container);
     let mut delete = container.command("delete", &["--force"]).spawn();
-    // One may have been quicker.
     let ends: Vec<i32> = execs.into_iter().map(|exec| exec.detach().0.code).collect();
     assert!(ends.iter().any(|code| [137, 255].contains(code)), "{ends:?}");
     // What ends before it is anybody's is the caller's to wait for, and init ends after it.
@@ -434,18 +432,27 @@ fn init_that_stops_whoever_joins_it_is_deleted_by_force() {
     container.nothing_left();
 }
 
-/// Waits until a process in the container's PID namespace is stopped.
-fn wait_for_stopped(container: &Bundle) {
+/// Execs in a container whose init stops who joins, of which one is stopped. Any may be quicker than init is.
+fn execs_until_one_is_stopped(container: &Bundle) -> Vec<Running> {
+    let mut execs: Vec<Running> = Vec::new();
+    let deadline = Instant::now() + LIMIT;
+    while !is_any_stopped(container) {
+        assert!(Instant::now() < deadline, "nothing is stopped, of {} execs", execs.len());
+        if execs.iter_mut().all(Running::has_ended) {
+            execs.extend((0..5).map(|_| container.exec_with(&[], &["/probe", "exit", "0"]).spawn()));
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    execs
+}
+
+/// Whether a process in the container's PID namespace is stopped.
+fn is_any_stopped(container: &Bundle) -> bool {
     let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
     let own = namespace(&container.pid().to_string());
     let is_stopped = |pid: &str| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" T")) && namespace(pid) == own
     };
-    let deadline = Instant::now() + LIMIT;
-    while !fs::read_dir("/proc").unwrap().flatten().any(|it| it.file_name().to_str().is_some_and(is_stopped))
-    {
-        assert!(Instant::now() < deadline, "nothing is stopped");
-        thread::sleep(Duration::from_millis(1));
-    }
+    fs::read_dir("/proc").unwrap().flatten().any(|it| it.file_name().to_str().is_some_and(is_stopped))
 }
