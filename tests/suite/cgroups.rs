@@ -544,3 +544,44 @@ fn unified_keys_that_are_no_file_names_are_refused() {
         leftovers::remove_cgroups(&container.id);
     });
 }
+
+/// As systemd in a container does it. Seen failing where `exec` takes the container's cgroup whatever it is: EBUSY, and
+/// ENOENT once it is gone.
+#[test]
+fn exec_follows_init_out_of_a_cgroup_that_takes_no_process() {
+    need_root!();
+    host::on_cgroup_v2(|| {
+        let control = "/sys/fs/cgroup/cgroup.subtree_control";
+        if !fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap().contains("hugetlb") {
+            skip!("hugetlb is not on cgroup2");
+        }
+        let was_on = fs::read_to_string(control).unwrap().contains("hugetlb");
+        for change in [|it| it, |it: Bundle| it.user_namespace(100_000)] {
+            // The limit has the controller switched on from the root down to the container's cgroup.
+            let limits = json!([{"pageSize": "2MB", "limit": 4 << 20}]);
+            let container = change(limited(&[("hugepageLimits", limits)])).running();
+            let own = container.cgroup("");
+            let leaf = own.join("leaf");
+            fs::create_dir(&leaf).unwrap();
+            let exec = |options: &[&str]| container.exec_with(options, &["/probe", "see", "cgroup"]).finish();
+            let is_in = |directory: &Path, seen: Value| {
+                let path = directory.strip_prefix("/sys/fs/cgroup").unwrap().display();
+                let row = format!("0::/{path}");
+                assert!(seen["cgroup"].as_array().unwrap().contains(&row.as_str().into()), "{row}: {seen:#}");
+            };
+            fs::write(leaf.join("cgroup.procs"), container.pid().to_string()).unwrap();
+            is_in(&own, exec(&[]).ok().json());
+            fs::write(own.join("cgroup.subtree_control"), "+hugetlb").unwrap();
+            is_in(&leaf, exec(&[]).ok().json());
+            is_in(&leaf, exec(&["--cgroup", "leaf"]).ok().json());
+            exec(&["--cgroup", "/"]).exits(255).fails_with("EBUSY: device or resource busy");
+            container.command("delete", &["--force"]).finish().ok();
+            container.wait();
+            leftovers::remove_cgroups(&container.id);
+        }
+        // Others may use it by now.
+        if !was_on && let Err(error) = fs::write(control, "-hugetlb") {
+            eprintln!("{control}: {error}");
+        }
+    });
+}

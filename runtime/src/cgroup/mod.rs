@@ -35,6 +35,7 @@ pub use paths::{DriverKind, Paths, locate, locate_here};
 pub use settings::{Otherwise, Settings, Version, Write, settings};
 pub use update::merge;
 
+use nix::errno::Errno;
 use nix::unistd::Pid;
 use oci_spec::runtime::LinuxResources;
 use std::os::fd::OwnedFd;
@@ -198,9 +199,20 @@ impl Cgroup {
         Ok(Cgroup::new(below))
     }
 
-    /// The cgroup that the container's init is in now, on cgroup v2: where exec goes when the configured one can't
-    /// be entered, because systemd inside has moved its processes to leaves (EBUSY) or has removed it.
-    pub fn of_init(&self, init: Pid) -> Result<Cgroup> {
+    /// The cgroup that a process beside `init` can enter: this one, or on cgroup v2 the one that `init` is in now, if
+    /// this one is gone or has controllers on for those below it. The kernel then takes no process into it (EBUSY):
+    /// systemd inside has moved its processes to leaves.
+    pub fn beside(self, init: Pid) -> Result<Cgroup> {
+        let has_room = match self.tree.unified().map(|unified| unified.dir.read("cgroup.subtree_control")) {
+            Some(Ok(controllers)) => controllers.trim_ascii().is_empty(),
+            Some(Err(Errno::ENOENT)) => false,
+            // The join tells what is wrong with it.
+            Some(Err(_)) | None => true,
+        };
+        if has_room { Ok(self) } else { self.of_init(init) }
+    }
+
+    fn of_init(&self, init: Pid) -> Result<Cgroup> {
         let mut paths = self.paths.clone();
         if let Some(dir) = paths.dirs.get_mut("") {
             let own = OwnCgroup::of(init)?;

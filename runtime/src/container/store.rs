@@ -206,11 +206,6 @@ impl Directory {
         self.lock_within(PATIENCE)?.ok_or_else(|| Error::Locked(self.id.clone()))
     }
 
-    /// Locks the container if no other command holds it.
-    pub fn try_lock(&self) -> Result<Option<Lock>, Error> {
-        self.lock_within(Duration::ZERO)
-    }
-
     fn lock_within(&self, patience: Duration) -> Result<Option<Lock>, Error> {
         // A lock belongs to the open file description: a second one, so that it ends with the lock, not with `self`.
         let own = openat(&self.fd, ".", OPEN_DIRECTORY, Mode::empty()).map_err(|errno| match errno {

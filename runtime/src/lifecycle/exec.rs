@@ -70,7 +70,11 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
 
     let facts = Facts::gather(Some(state.rootless), Layout::None);
     crate::config::check_process(&request.process, Path::new("process.json"), facts.config_context())?;
-    let cgroup = Cgroup::new(state.cgroup.clone()).sub(&request.cgroups)?;
+    let cgroup = Cgroup::new(state.cgroup.clone());
+    let cgroup = match request.cgroups.as_slice() {
+        [] => cgroup.beside(Pid::from_raw(state.init().pid))?,
+        below => cgroup.sub(below)?,
+    };
     let options = ExecOptions {
         id: state.id.clone(),
         namespaces: state.namespaces,

@@ -324,22 +324,6 @@ fn huge_pages_are_limited_where_the_controller_is() {
 }
 
 #[test]
-fn exec_finds_the_cgroup_that_init_has_moved_to() {
-    on_v2(|| {
-        let scratch = Scratch::new("moved");
-        let mut cgroup = scratch.cgroup();
-        cgroup.create(&resources("{}")).expect("created");
-        let sub = cgroup.sub(&["init.scope".to_owned()]).expect("below");
-        std::fs::create_dir(&sub.paths().dirs[""]).expect("mkdir");
-        let init = Waiting::new("true");
-        sub.join(init.pid()).expect("joined");
-        let found = cgroup.of_init(init.pid()).expect("found");
-        assert_eq!(found.paths().dirs, sub.paths().dirs);
-        assert!(found.dir_fd().is_some());
-    });
-}
-
-#[test]
 fn without_cgroups_a_container_without_limits_runs() {
     let paths = locate(&Layout::None, None, "web", &OwnCgroup::default()).expect("nowhere");
     let mut cgroup = Cgroup::new(paths);
