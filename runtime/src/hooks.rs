@@ -7,8 +7,8 @@ use oci_spec::runtime::Hook;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, Write};
-use std::os::fd::AsFd;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -58,38 +58,47 @@ impl HookState<'_> {
     }
 }
 
-/// Runs hooks one after the other, in the bundle, as runc does; the first that fails ends it.
-pub fn run(hooks: &[Hook], name: &'static str, state: &str, bundle: &Path) -> Result<(), Error> {
+/// Runs hooks one after the other, in the bundle, as runc does; the first that fails ends it. `process`: the pidfd of the
+/// container's process, without which they would be in vain.
+pub fn run(
+    hooks: &[Hook],
+    name: &'static str,
+    state: &str,
+    bundle: &Path,
+    process: Option<BorrowedFd<'_>>,
+) -> Result<(), Error> {
     hooks.iter().enumerate().try_for_each(|(index, hook)| {
-        run_one(hook, state, Some(bundle)).map_err(|reason| Error { name, index, reason })
+        run_one(hook, state, Some(bundle), process).map_err(|reason| Error { name, index, reason })
     })
 }
 
-/// Runs all hooks, whatever becomes of each: what failed is only logged (poststop). Where the caller is: the bundle may
+/// Runs all hooks, whatever becomes of each: what failed is only told (poststop). Where the caller is: the bundle may
 /// be gone.
 pub fn run_all(hooks: &[Hook], name: &'static str, state: &str) {
     for (index, hook) in hooks.iter().enumerate() {
-        if let Err(reason) = run_one(hook, state, None) {
-            log::warn!("{}", Error { name, index, reason });
+        if let Err(reason) = run_one(hook, state, None, None) {
+            // Not logged: the command succeeds, and its log has to be empty then.
+            crate::logging::print_stderr(&Error { name, index, reason }.to_string());
         }
     }
 }
 
-fn run_one(hook: &Hook, state: &str, dir: Option<&Path>) -> Result<(), String> {
-    let output = scratch().map_err(words)?;
+fn run_one(
+    hook: &Hook,
+    state: &str,
+    dir: Option<&Path>,
+    process: Option<BorrowedFd<'_>>,
+) -> Result<(), String> {
+    let (input, output) = (scratch(state).map_err(|e| io_words(&e))?, scratch("").map_err(|e| io_words(&e))?);
     let copy = || output.try_clone().map(Stdio::from).map_err(|error| io_words(&error));
     let mut child = command(hook, dir)
-        .stdin(Stdio::piped())
+        .stdin(input)
         .stdout(copy()?)
         .stderr(copy()?)
         .spawn()
         .map_err(|error| format!("{}: {}", hook.path().display(), io_words(&error)))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A hook need not read it: a broken pipe is no error.
-        let _ = stdin.write_all(state.as_bytes());
-    }
     let timeout = hook.timeout().and_then(|s| u64::try_from(s).ok()).map(Duration::from_secs);
-    let status = wait(&mut child, timeout)?;
+    let status = wait(&mut child, timeout, process)?;
     if status.success() {
         return Ok(());
     }
@@ -114,38 +123,62 @@ fn command(hook: &Hook, dir: Option<&Path>) -> Command {
     command
 }
 
-/// Waits for the hook on its pidfd, and kills it when its time is over.
-fn wait(child: &mut Child, timeout: Option<Duration>) -> Result<std::process::ExitStatus, String> {
-    if let Some(timeout) = timeout {
+/// Waits for the hook on its pidfd, and kills it when its time is over or the container's process has ended.
+fn wait(
+    child: &mut Child,
+    timeout: Option<Duration>,
+    process: Option<BorrowedFd<'_>>,
+) -> Result<std::process::ExitStatus, String> {
+    if timeout.is_some() || process.is_some() {
         let pid = i32::try_from(child.id()).unwrap_or(i32::MAX);
         let pidfd = crate::sys::pidfd_open(pid).map_err(words)?;
-        if !ends_within(pidfd.as_fd(), timeout) {
+        if let Err(reason) = watch(pidfd.as_fd(), timeout, process) {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(format!("it did not end within {} s and was killed", timeout.as_secs()));
+            return Err(reason);
         }
     }
     child.wait().map_err(|error| io_words(&error))
 }
 
-fn ends_within(pidfd: std::os::fd::BorrowedFd<'_>, timeout: Duration) -> bool {
-    let deadline = Instant::now() + timeout;
+/// Returns when the hook has ended, or says why it is not to go on.
+fn watch(
+    hook: BorrowedFd<'_>,
+    timeout: Option<Duration>,
+    process: Option<BorrowedFd<'_>>,
+) -> Result<(), String> {
+    // A time that is past all clocks is none.
+    let deadline = timeout.and_then(|timeout| Some((timeout, Instant::now().checked_add(timeout)?)));
+    let mut fds: Vec<_> =
+        [Some(hook), process].into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        let mut fds = [PollFd::new(pidfd, PollFlags::POLLIN)];
-        match poll(&mut fds, left) {
-            Ok(0) if Instant::now() >= deadline => return false,
-            Ok(0) | Err(Errno::EINTR) => {}
-            _ => return true,
+        let left = deadline.map(|(_, deadline)| deadline.saturating_duration_since(Instant::now()));
+        let limit =
+            left.map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
+        match poll(&mut fds, limit) {
+            Err(Errno::EINTR) => continue,
+            Err(errno) => return Err(format!("poll: {}", words(errno))),
+            Ok(_) => {}
+        }
+        let mut ended = fds.iter().map(|fd| fd.any().unwrap_or(false));
+        match (ended.next(), ended.next(), deadline) {
+            (Some(true), ..) => return Ok(()),
+            (_, Some(true), _) => return Err("the container's process has ended; it was killed".to_owned()),
+            (.., Some((timeout, deadline))) if Instant::now() >= deadline => {
+                return Err(format!("it did not end within {} s and was killed", timeout.as_secs()));
+            }
+            _ => {}
         }
     }
 }
 
-/// A file for the hook's output: unlike a pipe it never blocks the hook.
-fn scratch() -> Result<File, Errno> {
+/// A file for what a hook reads or writes: unlike a pipe it never blocks the hook, or us.
+fn scratch(text: &str) -> io::Result<File> {
     use nix::sys::memfd::{MFdFlags, memfd_create};
-    memfd_create(c"hook output", MFdFlags::MFD_CLOEXEC).map(File::from)
+    let mut file = File::from(memfd_create(c"hook", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(text.as_bytes())?;
+    file.rewind()?;
+    Ok(file)
 }
 
 fn read_back(mut output: File) -> String {

@@ -58,6 +58,7 @@ fn perform(words: &[&str], fds: &Value) -> io::Result<()> {
         ["die", signal] => sys::die_by(number(signal)?),
         ["pause"] => pause(),
         ["orphan"] => sys::leave_child_behind(pause),
+        ["leave-thread"] => sys::leave_thread_behind(),
         ["fork", count] => say(&sys::fork_at_once(number(count)?).to_string()),
         ["eat", mebibytes] => say(&sys::touch_memory(number::<usize>(mebibytes)? << 20).to_string()),
         ["notify", message] => notify(message),

@@ -101,6 +101,19 @@ pub fn leave_child_behind(work: fn() -> io::Result<()>) -> io::Result<()> {
     }
 }
 
+/// Ends the first thread and has another live on.
+pub fn leave_thread_behind() -> io::Result<()> {
+    std::thread::spawn(|| {
+        loop {
+            std::thread::park();
+        }
+    });
+    super::say("the first thread ends")?;
+    // SAFETY: exit(2) ends this thread alone, which holds nothing that the other one needs.
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
+    Ok(())
+}
+
 /// Starts up to `count` children that live at the same time; returns how many could be started.
 pub fn fork_at_once(count: usize) -> usize {
     let mut children = Vec::new();

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use skeg_tests::process::LIMIT;
-use skeg_tests::{Bundle, bpf, host, json, leftovers, need_root, not_runc};
+use skeg_tests::{Bundle, Invocation, bpf, host, json, leftovers, need_root, not_runc, skip};
 
 #[test]
 fn default_devices_are_there() {
@@ -247,4 +248,49 @@ fn no_program_is_left(tag: &bpf::Tag) {
         assert!(Instant::now() < deadline, "{} programs are left", bpf::count(tag));
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// A loop device with a file system, for as long as it lives.
+struct Disk(String);
+
+impl Disk {
+    /// None where there are no loop devices.
+    fn new(image: &Path) -> Option<Self> {
+        fs::File::create(image).unwrap().set_len(4 << 20).unwrap();
+        Invocation::new("mke2fs").args(["-q", "-F"]).arg(image).finish().ok();
+        let made = Invocation::new("losetup").args(["--find", "--show"]).arg(image).finish();
+        (made.code == 0).then(|| Self(made.stdout.trim_end().to_owned()))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        Invocation::new("losetup").args(["--detach", &self.0]).finish().ok();
+    }
+}
+
+/// What the orchestrator mounts need not be what the program may use. Seen failing where the device rules are set before
+/// the mounts: EPERM.
+#[test]
+fn file_system_of_a_device_that_is_not_allowed_is_mounted() {
+    need_root!();
+    let owner = Bundle::new();
+    let Some(disk) = Disk::new(&owner.file("image")) else { skip!("no loop devices") };
+    let rdev = fs::metadata(&disk.0).unwrap().rdev();
+    let node =
+        json!({"path": "/dev/disk", "type": "b", "major": libc::major(rdev), "minor": libc::minor(rdev)});
+    let sees = move |device: &str, hook: Option<&str>| {
+        let container =
+            Bundle::seeing(&["list:/data", "open:/dev/disk"]).set("/linux/devices", json!([node]));
+        let container = container.mount("/data", "ext2", device, &["ro"]);
+        let container =
+            hook.into_iter().fold(container, |container, script| container.hook("createRuntime", script));
+        let seen = container.seen();
+        assert_eq!(seen["list:/data"], json!(["lost+found"]), "{seen:#}");
+        assert_eq!(seen["open:/dev/disk"], json!({"error": "EPERM"}), "{seen:#}");
+        container.nothing_left();
+    };
+    sees(&disk.0, None);
+    sees(&disk.0, Some("true"));
+    host::on_cgroup_v2(move || sees(&disk.0, None));
 }

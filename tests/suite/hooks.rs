@@ -361,3 +361,154 @@ fn poststop_hooks_of_a_forced_delete_run() {
     container.command("delete", &["--force"]).finish().ok();
     assert_eq!(journal(&container).last().map(String::as_str), Some("poststop"));
 }
+
+/// The image decides what a startContainer hook's path leads to. Seen failing with the hooks before the credentials, the
+/// capabilities and the filter, where the hook had them all.
+#[test]
+fn start_container_hook_is_confined_as_the_program_is() {
+    need_root!();
+    let sections = ["ids", "caps", "seccomp", "rlimits", "dumpable", "oom_score_adj", "umask"];
+    let seen = |name: &str| [&["save", &format!("/shared/{name}")], &sections[..]].concat().join(" ");
+    let (hook, program) = (seen("hook"), seen("program"));
+    let words = |of: &'static str, text: &str| -> Vec<String> {
+        std::iter::once(of).chain(text.split(' ')).map(str::to_owned).collect()
+    };
+    let container = Bundle::new()
+        .set("/process/args", words("/probe", &program))
+        .set("/process/user", json!({"uid": 1000, "gid": 1000, "additionalGids": [7]}))
+        .set("/process/noNewPrivileges", true)
+        .set("/process/rlimits", json!([{"type": "RLIMIT_CORE", "soft": 3, "hard": 4}]))
+        .set("/linux/seccomp", json!({"defaultAction": "SCMP_ACT_ALLOW"}))
+        .hook_with("startContainer", json!({"path": "/probe", "args": words("probe", &hook)}));
+    let shared = container.file("shared");
+    fs::create_dir(&shared).unwrap();
+    std::os::unix::fs::chown(&shared, Some(1000), Some(1000)).unwrap();
+    let container = container.mount("/shared", "bind", &shared, &["bind"]);
+    container.run().ok();
+    let read = |name: &str| fs::read_to_string(shared.join(name)).unwrap();
+    let (of_the_hook, of_the_program): (Value, Value) =
+        (serde_json::from_str(&read("hook")).unwrap(), serde_json::from_str(&read("program")).unwrap());
+    assert_eq!(of_the_hook, of_the_program);
+    assert_eq!(of_the_hook["seccomp"], json!({"Seccomp": "2", "NoNewPrivs": "1"}));
+}
+
+/// Until it has its root, whoever joins its namespaces would be in the host's. Seen failing where state.json tells of the
+/// process from its clone on: the program ran among the host's files.
+#[test]
+fn container_that_is_being_created_is_not_to_be_entered() {
+    need_root!();
+    let container = Bundle::pausing();
+    let skeg = format!("{} --root {}", host::runtime().display(), container.state_root().display());
+    let (id, said) = (container.id.clone(), container.file("said").display().to_string());
+    let commands = ["exec ID /bin/sh -c 'exit 0'", "kill ID KILL", "state ID"];
+    let script: String = commands
+        .iter()
+        .map(|words| {
+            format!("{skeg} {} >> {said} 2>&1; printf '\\n= %d\\n' $? >> {said}\n", words.replace("ID", &id))
+        })
+        .collect();
+    let container = container.hook("createRuntime", &script).hook("prestart", &script);
+    let container = container.running();
+    let said = fs::read_to_string(said).unwrap();
+    let codes: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("= ")).collect();
+    if maker() == Maker::Skeg {
+        assert_eq!(codes, ["255", "1", "0", "255", "1", "0"], "{said}");
+        assert_eq!(said.matches("\"status\": \"creating\"").count(), 2, "{said}");
+        let pid = format!("\"pid\": {}", container.pid());
+        assert_eq!(said.matches(&pid).count(), 2, "{said}");
+    } else {
+        assert!(!codes[..2].contains(&"0"), "{said}");
+    }
+    assert_eq!(container.status(), "running");
+}
+
+/// What holds a create is ended with its process. Seen failing where the hook alone is waited for, or where delete first
+/// waits for the create: after ten seconds it gave up.
+#[test]
+fn forced_delete_ends_a_create_that_waits_for_a_hook() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::pausing();
+    let started = container.file("started");
+    nix::unistd::mkfifo(&started, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let container =
+        container.hook("createRuntime", &format!("echo here > {}; exec sleep 1000", started.display()));
+    let create = container.command("create", &[]).spawn();
+    assert_eq!(fs::read_to_string(&started).unwrap(), "here\n");
+    container.command("delete", &["--force"]).finish().ok();
+    let (output, _) = create.detach();
+    output.exits(1).fails_with("error running createRuntime hook #0: the container's process has ended");
+    container.nothing_left();
+}
+
+/// Seen failing where `start` holds the container's lock meanwhile.
+#[test]
+fn hooks_of_start_may_change_the_container() {
+    need_root!();
+    let container = Bundle::pausing();
+    let skeg = format!("{} --root {}", host::runtime().display(), container.state_root().display());
+    let id = container.id.clone();
+    let container =
+        container.hook("poststart", &format!("{skeg} update --pids-limit 123 {id} && {skeg} pause {id}"));
+    container.create().ok();
+    container.start().ok();
+    assert_eq!(container.status(), "paused");
+    let directory = container.cgroup("pids");
+    assert_eq!(fs::read_to_string(directory.join("pids.max")).unwrap(), "123\n");
+    container.command("resume", &[]).finish().ok();
+    assert_eq!(container.line(), "ready");
+}
+
+/// Seen failing where the state comes by a pipe, which has room for 64 KiB: neither hook nor timeout ever ended.
+#[test]
+fn hook_that_does_not_read_a_large_state_is_ended_in_time() {
+    need_root!();
+    let hook = json!({"path": "/bin/sleep", "args": ["sleep", "1000"], "timeout": 1});
+    let container = Bundle::new()
+        .set("/annotations", json!({"large": "x".repeat(200_000)}))
+        .hook_with("createRuntime", hook);
+    container.run().exits(1);
+    container.nothing_left();
+}
+
+#[test]
+fn hook_reads_a_large_state() {
+    need_root!();
+    let container = Bundle::new()
+        .args(&["/probe", "exit", "0"])
+        .set("/annotations", json!({"large": "x".repeat(200_000)}));
+    let file = container.file("journal.state").display().to_string();
+    let container = ["prestart", "createContainer", "poststop"]
+        .iter()
+        .fold(container, |container, kind| container.hook(kind, &format!("cat > {file}.{kind}")));
+    container.run().ok();
+    for kind in ["prestart", "createContainer", "poststop"] {
+        let state = state_of(&container, &format!("state.{kind}"));
+        assert_eq!(state["annotations"]["large"].as_str().unwrap().len(), 200_000, "{kind}");
+    }
+}
+
+/// Seen failing where the deadline is added without a look: a panic.
+#[test]
+fn hook_may_have_all_the_time_that_there_is() {
+    need_root!();
+    let container = ["createRuntime", "createContainer", "poststart", "poststop"].iter().fold(
+        Bundle::new().args(&["/probe", "exit", "0"]),
+        |container, kind| {
+            let hook = json!({"path": "/bin/true", "timeout": i64::MAX});
+            container.hook_with(kind, hook)
+        },
+    );
+    container.run().ok();
+    container.nothing_left();
+}
+
+/// Seen failing where it is a warning of the log, which by default has errors only.
+#[test]
+fn failing_poststop_hook_is_told() {
+    need_root!();
+    let container = Bundle::new().args(&["/probe", "exit", "0"]).hook("poststop", "echo why >&2; exit 3");
+    let run = container.run().exits(0);
+    assert!(run.stderr.contains("hook #0"), "{run}");
+    assert!(run.stderr.contains("exit status 3"), "{run}");
+}

@@ -4,7 +4,7 @@ use std::fs;
 
 use skeg_tests::leftovers::reap_all_ended;
 use skeg_tests::process::wait_for_end;
-use skeg_tests::{Bundle, need_root};
+use skeg_tests::{Bundle, Value, json, need_root, not_runc};
 
 /// A container whose program has ended.
 #[track_caller]
@@ -247,4 +247,64 @@ fn two_containers_in_one_state_root_do_not_meet() {
     container.runtime(&["delete", "--force", &other]).finish().ok();
     reap_all_ended();
     assert_eq!(container.status(), "running");
+}
+
+/// As in a pod whose containers share one. Seen failing where a PID namespace that is joined counts as the container's own:
+/// the child lived on, and `run` waited for its cgroups.
+#[test]
+fn what_is_left_in_a_joined_pid_namespace_ends_with_the_container() {
+    need_root!();
+    let pod = Bundle::pausing().running();
+    let path = format!("/proc/{}/ns/pid", pod.pid());
+    let container = Bundle::probe(&["orphan", "then", "exit", "7"]).namespace("pid", Some(&path));
+    container.run().exits(0);
+    container.nothing_left();
+    let container = Bundle::probe(&["orphan", "then", "exit", "7"]).namespace("pid", Some(&path));
+    container.create().ok();
+    container.start().ok();
+    container.wait();
+    container.delete().ok();
+    container.nothing_left();
+    let container = Bundle::pausing().namespace("pid", Some(&path)).running();
+    container.kill("KILL").ok();
+    container.wait();
+    container.delete().ok();
+    assert_eq!(pod.status(), "running");
+}
+
+/// Its first thread is a zombie then, as init is when it has ended. Seen failing where such a zombie counts as the end:
+/// it was "stopped", could not be killed, and `delete --force` left it running.
+#[test]
+fn container_whose_first_thread_has_ended_still_runs() {
+    need_root!();
+    not_runc!();
+    for force in [false, true] {
+        let container = Bundle::probe(&["leave-thread"]);
+        container.create().ok();
+        container.start().ok();
+        assert_eq!(container.line(), "the first thread ends");
+        assert_eq!(container.status(), "running");
+        if force {
+            container.command("delete", &["--force"]).finish().ok();
+        } else {
+            container.kill("KILL").ok();
+            container.wait();
+            container.delete().ok();
+        }
+        container.nothing_left();
+    }
+}
+
+/// A create that was killed before it knew its process leaves no pid behind. Seen failing where the cgroup is not asked.
+#[test]
+fn processes_that_no_state_tells_of_are_deleted_with_the_container() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::pausing().running();
+    let path = container.state_root().join(&container.id).join("state.json");
+    let mut state: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    state["init_process_pid"] = json!(0);
+    fs::write(&path, state.to_string()).unwrap();
+    container.command("delete", &["--force"]).finish().ok();
+    container.nothing_left();
 }

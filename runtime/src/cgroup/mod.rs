@@ -114,7 +114,17 @@ impl Cgroup {
 
     /// Sets all limits of `resources`, and the device rules, which every container has.
     pub fn apply(&self, resources: &LinuxResources) -> Result<()> {
-        self.driver.apply(&self.tree, resources)?;
+        self.apply_limits(resources)?;
+        self.apply_devices(resources)
+    }
+
+    /// The first half of [`Self::apply`].
+    pub fn apply_limits(&self, resources: &LinuxResources) -> Result<()> {
+        self.driver.apply(&self.tree, resources)
+    }
+
+    /// The second half of [`Self::apply`].
+    pub fn apply_devices(&self, resources: &LinuxResources) -> Result<()> {
         let rules = devices::rules(resources.devices().as_deref().unwrap_or_default())?;
         fs::devices(&self.tree, resources, &rules)
     }

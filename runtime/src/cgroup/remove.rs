@@ -3,6 +3,7 @@
 use super::dir::Dir;
 use super::error::{Error, Result};
 use super::freeze;
+use super::kill;
 use super::paths::Paths;
 use super::tree::Tree;
 use nix::errno::Errno;
@@ -18,24 +19,28 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) fn remove_all(tree: &Tree, paths: &Paths) -> Result<()> {
     let ours = || tree.hierarchies.iter().filter(|hierarchy| !paths.found.contains(hierarchy.dir.path()));
     let unified = ours().filter(|hierarchy| hierarchy.is_v2());
+    let deadline = Instant::now() + LIMIT;
     let mut result = Ok(());
     for hierarchy in unified.chain(ours().filter(|hierarchy| !hierarchy.is_v2())) {
         match rmdir(&hierarchy.dir) {
             Ok(()) => continue,
-            Err(Errno::EBUSY) => let_go(tree),
+            Err(Errno::EBUSY) => end_all(tree),
             Err(_) => {}
         }
         // One that fails is no reason to leave the others.
-        result = result.and(remove(&hierarchy.dir, hierarchy.is_v2()));
+        result = result.and(remove_until(&hierarchy.dir, hierarchy.is_v2(), deadline));
     }
     result
 }
 
-/// Lets what is left in the cgroup run, as only then it leaves: init has ended, but what `exec` had just put there is in
-/// no PID namespace that ends with it, and `pause` may have stopped it. The container's lock keeps the next `pause` out.
-fn let_go(tree: &Tree) {
-    if let Err(e) = freeze::thaw(tree) {
-        log::debug!("{e}");
+/// Kills what is left in the cgroup and lets it run, as only then it leaves: init has ended, but what `exec` had just put
+/// there is in no PID namespace that ends with it, and `pause` may have stopped it. The container's lock keeps the next
+/// `pause` out.
+fn end_all(tree: &Tree) {
+    for result in [kill::kill_all(tree), freeze::thaw(tree)] {
+        if let Err(e) = result {
+            log::debug!("{e}");
+        }
     }
 }
 

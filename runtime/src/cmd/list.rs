@@ -7,7 +7,7 @@ use crate::cli::format::Format;
 use crate::container::store::Error;
 use crate::container::{Directory, Id, OciState, State, Status, Store};
 use crate::lifecycle;
-use crate::lifecycle::inspect::status;
+use crate::lifecycle::inspect::look;
 use crate::logging;
 use anyhow::Result;
 use std::fs;
@@ -44,8 +44,7 @@ struct Row {
 /// being made, or was removed since the names were read, is no container.
 fn row(store: &Store, id: &Id, users: &str) -> Option<Row> {
     let read = |directory: Directory| -> Result<Row, lifecycle::Error> {
-        let state = directory.load()?;
-        let status = status(&directory, &state)?;
+        let (state, status) = look(&directory)?;
         Ok(Row { status, owner: user_name(users, directory.owner()?), state })
     };
     match store.open(id).map_err(lifecycle::Error::from).and_then(read) {

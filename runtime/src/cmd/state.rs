@@ -2,13 +2,12 @@
 
 use super::{output, store};
 use crate::cli::{Global, command};
-use crate::lifecycle::inspect::status;
+use crate::lifecycle::inspect::look;
 use anyhow::Result;
 
 /// Prints the state.
 pub fn run(global: &Global, args: &command::State) -> Result<()> {
     let directory = store(global).open(&args.id)?;
-    let state = directory.load()?;
-    let status = status(&directory, &state)?;
+    let (state, status) = look(&directory)?;
     output::print(&output::pretty(&state.to_oci(status, ""), "  ")?)
 }

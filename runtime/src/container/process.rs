@@ -90,10 +90,11 @@ impl AsFd for Process {
     }
 }
 
-/// The two fields of /proc/PID/stat that matter here.
+/// The fields of /proc/PID/stat that matter here.
 #[derive(Debug, PartialEq)]
 struct Stat {
     state: u8,
+    threads: u64,
     start_time: u64,
 }
 
@@ -105,12 +106,14 @@ impl Stat {
         let rest = std::str::from_utf8(text.get(end + 1..)?).ok()?;
         let mut fields = rest.split_ascii_whitespace();
         let state = *fields.next()?.as_bytes().first()?;
-        let start_time = fields.nth(22 - 4)?.parse().ok()?;
-        Some(Self { state, start_time })
+        let threads = fields.nth(20 - 4)?.parse().ok()?;
+        let start_time = fields.nth(22 - 21)?.parse().ok()?;
+        Some(Self { state, threads, start_time })
     }
 
+    /// A zombie with other threads is only the first of them.
     fn is_alive(&self) -> bool {
-        !matches!(self.state, b'Z' | b'X' | b'x')
+        !matches!(self.state, b'Z' | b'X' | b'x') || self.threads > 1
     }
 }
 
@@ -154,7 +157,7 @@ mod tests {
     #[test]
     fn name_with_parentheses_does_not_shift_the_fields() {
         let text = b"7 (a) R 1 (x) S 1 7 7 0 -1 4 1 0 0 0 0 0 0 0 20 0 1 0 4711 9 9\n";
-        assert_eq!(Stat::parse(text), Some(Stat { state: b'S', start_time: 4711 }));
+        assert_eq!(Stat::parse(text), Some(Stat { state: b'S', threads: 1, start_time: 4711 }));
     }
 
     #[test]

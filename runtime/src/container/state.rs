@@ -50,6 +50,10 @@ pub struct State {
     pub namespace_paths: BTreeMap<String, String>,
     /// The namespaces that aren't skeg's own: CLONE_NEW* flags.
     pub namespaces: u32,
+    /// The PID namespace is the container's alone, so that the end of its first process is the end of all in it
+    /// (pid_namespaces(7)).
+    #[serde(default)]
+    pub ends_with_init: bool,
     /// Where the cgroups are.
     #[serde(rename = "cgroup_paths")]
     pub cgroup: CgroupPaths,
@@ -159,6 +163,7 @@ pub(crate) fn sample(id: &str) -> State {
         systemd: false,
         namespace_paths: BTreeMap::new(),
         namespaces: 0,
+        ends_with_init: true,
         cgroup: CgroupPaths::default(),
         resources: None,
         intel_rdt: None,

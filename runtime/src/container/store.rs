@@ -24,6 +24,8 @@ const STATE: &str = "state.json";
 pub const FILTER: &str = "seccomp.bpf";
 /// The state while it is being written. Always the same name, so that a killed writer leaves at most one.
 const NEW_STATE: &str = ".state.json.new";
+/// The state of a container that is not ready yet, beside a state.json that knows of no process.
+const CREATING: &str = "creating.json";
 /// What init waits on until `start`; its presence means `created`.
 pub const EXEC_FIFO: &str = "exec.fifo";
 /// No state file is longer: argv and env, the bulk of it, are bounded by execve(2) to 6 MiB.
@@ -231,45 +233,69 @@ impl Directory {
     /// Reads state.json. [`Error::DoesNotExist`] if there is none: the container is being made, or its maker was
     /// killed.
     pub fn load(&self) -> Result<State, Error> {
+        self.load_from(STATE)?.ok_or(Error::DoesNotExist)
+    }
+
+    /// Reads what [`Self::prepare`] has written. None where nothing is prepared: there is no process yet, or the
+    /// container is ready.
+    pub fn load_unfinished(&self) -> Result<Option<State>, Error> {
+        self.load_from(CREATING)
+    }
+
+    fn load_from(&self, name: &'static str) -> Result<Option<State>, Error> {
         // O_NONBLOCK: a FIFO of that name must not make us wait.
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        let file = match openat(&self.fd, STATE, flags, Mode::empty()) {
+        let file = match openat(&self.fd, name, flags, Mode::empty()) {
             Ok(fd) => File::from(fd),
-            Err(Errno::ENOENT) => return Err(Error::DoesNotExist),
-            Err(errno) => return Err(self.state_syscall("open", errno)),
+            Err(Errno::ENOENT) => return Ok(None),
+            Err(errno) => return Err(self.file_syscall("open", name, errno)),
         };
-        let metadata = file.metadata().map_err(|error| syscall("fstat", &self.state_path(), &error))?;
+        let path = self.path.join(name);
+        let format = |reason: &str| Error::Format { path: path.clone(), reason: reason.to_owned() };
+        let metadata = file.metadata().map_err(|error| syscall("fstat", &path, &error))?;
         if !metadata.is_file() || metadata.len() > MAX_STATE {
-            return Err(self.format("not a regular file of at most 64 MiB"));
+            return Err(format("not a regular file of at most 64 MiB"));
         }
         let mut text = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
-        file.take(MAX_STATE)
-            .read_to_end(&mut text)
-            .map_err(|error| syscall("read", &self.state_path(), &error))?;
-        let text = str::from_utf8(&text).map_err(|cause| self.format(&cause.to_string()))?;
-        let state: State = serde_json::from_str(text).map_err(|cause| self.format(&cause.to_string()))?;
+        file.take(MAX_STATE).read_to_end(&mut text).map_err(|error| syscall("read", &path, &error))?;
+        let text = str::from_utf8(&text).map_err(|cause| format(&cause.to_string()))?;
+        let state: State = serde_json::from_str(text).map_err(|cause| format(&cause.to_string()))?;
         if state.id != self.id.as_str() {
-            return Err(self.format(&format!("it is of container {:?}", state.id)));
+            return Err(format(&format!("it is of container {:?}", state.id)));
         }
-        Ok(state)
+        Ok(Some(state))
     }
 
     /// Writes state.json, in one step for every reader. Takes the lock as proof that nobody else is writing.
     pub fn save(&self, _held: &Lock, state: &State) -> Result<(), Error> {
-        let text =
-            serde_json::to_vec(state).map_err(|cause| Error::Encode { path: self.state_path(), cause })?;
-        self.replace_state(&text).inspect_err(|_| {
+        self.write(NEW_STATE, state).and_then(|()| self.rename_to_state(NEW_STATE)).inspect_err(|_| {
             // Best effort: the error to report is why the new state could not be written.
             let _ = unlinkat(&self.fd, NEW_STATE, UnlinkatFlags::NoRemoveDir);
         })
     }
 
-    fn replace_state(&self, text: &[u8]) -> Result<(), Error> {
+    /// Writes the state of a container that has a process but is not ready: what [`Self::load`] returns stays.
+    pub fn prepare(&self, _held: &Lock, state: &State) -> Result<(), Error> {
+        self.write(CREATING, state)
+    }
+
+    /// The container is ready: what was prepared is its state.
+    pub fn finish(&self, _held: &Lock) -> Result<(), Error> {
+        self.rename_to_state(CREATING)
+    }
+
+    /// Errors name state.json, whichever file it is at first.
+    fn write(&self, name: &str, state: &State) -> Result<(), Error> {
+        let path = self.path.join(STATE);
+        let text = serde_json::to_vec(state).map_err(|cause| Error::Encode { path: path.clone(), cause })?;
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = openat(&self.fd, NEW_STATE, flags, Mode::from_bits_truncate(0o600))
-            .map_err(|errno| self.state_syscall("create", errno))?;
-        File::from(fd).write_all(text).map_err(|error| syscall("write", &self.state_path(), &error))?;
-        renameat(&self.fd, NEW_STATE, &self.fd, STATE).map_err(|errno| self.state_syscall("rename", errno))
+        let fd = openat(&self.fd, name, flags, Mode::from_bits_truncate(0o600))
+            .map_err(|errno| self.file_syscall("create", STATE, errno))?;
+        File::from(fd).write_all(&text).map_err(|error| syscall("write", &path, &error))
+    }
+
+    fn rename_to_state(&self, name: &str) -> Result<(), Error> {
+        renameat(&self.fd, name, &self.fd, STATE).map_err(|errno| self.file_syscall("rename", STATE, errno))
     }
 
     /// The container's status. `is_frozen` tells whether its cgroup is frozen; asked only while init is alive.
@@ -331,24 +357,12 @@ impl Directory {
         }
     }
 
-    fn state_path(&self) -> PathBuf {
-        self.path.join(STATE)
-    }
-
     fn syscall(&self, call: &'static str, errno: Errno) -> Error {
         Error::Syscall { call, path: self.path.clone(), errno }
     }
 
     fn file_syscall(&self, call: &'static str, name: &str, errno: Errno) -> Error {
         Error::Syscall { call, path: self.path.join(name), errno }
-    }
-
-    fn state_syscall(&self, call: &'static str, errno: Errno) -> Error {
-        self.file_syscall(call, STATE, errno)
-    }
-
-    fn format(&self, reason: &str) -> Error {
-        Error::Format { path: self.state_path(), reason: reason.to_owned() }
     }
 }
 

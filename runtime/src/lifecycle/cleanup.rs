@@ -31,6 +31,16 @@ impl Rollback {
         self.lock.as_ref().map_or(Ok(()), |lock| self.directory.save(lock, state))
     }
 
+    /// Writes down what the state will be, with the container's process.
+    pub fn prepare(&self, state: &State) -> Result<(), store::Error> {
+        self.lock.as_ref().map_or(Ok(()), |lock| self.directory.prepare(lock, state))
+    }
+
+    /// The container is ready, for others too.
+    pub fn finish(&self) -> Result<(), store::Error> {
+        self.lock.as_ref().map_or(Ok(()), |lock| self.directory.finish(lock))
+    }
+
     pub fn cgroup(&self) -> &Cgroup {
         &self.cgroup
     }

@@ -183,6 +183,7 @@ impl Conversation<'_> {
             }
         }
         let mut master = None;
+        let mut devices_are_late = self.plan.mounts_devices();
         while let Some(said) = stage.listen()? {
             match said.message {
                 ToRuntime::Created { .. } => self.created(state, rollback, stage)?,
@@ -194,12 +195,15 @@ impl Conversation<'_> {
                     if let Some(pid) = stage.init() {
                         network::move_devices(self.spec, pid)?;
                     }
+                    self.limit_devices(rollback.cgroup(), &mut devices_are_late)?;
                     self.run_hooks(state)?;
                     stage.say(ToNsexec::HooksDone)?;
                 }
                 ToRuntime::Console => master = foreground::sized_like_the_callers(said.fd)?,
                 ToRuntime::SeccompFd => listener::hand_over(state, Status::Creating, stage.init(), said.fd)?,
                 ToRuntime::Ready => {
+                    self.limit_devices(rollback.cgroup(), &mut devices_are_late)?;
+                    rollback.finish()?;
                     if self.has_more_to_answer() {
                         self.let_go(state, stage)?;
                     }
@@ -219,14 +223,27 @@ impl Conversation<'_> {
         if self.plan.join == CgroupJoin::Write {
             cgroup.join(stage.first_pid())?;
         }
+        let resources = resources(self.spec);
+        let limit = match self.plan.mounts_devices() {
+            true => Cgroup::apply_limits,
+            false => Cgroup::apply,
+        };
         if cgroup.paths().is_v2() {
             stage.send_plan(&bytes)?;
             // While nsexec waits for the kernel to make namespaces.
-            cgroup.apply(&resources(self.spec))?;
+            limit(cgroup, &resources)?;
         } else {
             // v1 can't change its device rules in one step: in between, nsexec could not make device nodes.
-            cgroup.apply(&resources(self.spec))?;
+            limit(cgroup, &resources)?;
             stage.send_plan(&bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Device rules that the mounts would not have passed, and that hooks may change, as with runc.
+    fn limit_devices(&self, cgroup: &Cgroup, late: &mut bool) -> Result<(), Error> {
+        if std::mem::take(late) {
+            cgroup.apply_devices(&resources(self.spec))?;
         }
         Ok(())
     }
@@ -237,6 +254,7 @@ impl Conversation<'_> {
         let maps = self.plan.init.uid_map.is_some() || self.plan.init.gid_map.is_some();
         maps || self.plan.has_foreground_console()
             || self.plan.has_listener()
+            || self.plan.mounts_devices()
             || self.plan.steps.iter().any(|planned| planned.step == StepBuf::HookPoint {})
     }
 
@@ -269,8 +287,10 @@ impl Conversation<'_> {
     fn run_hooks(&self, state: &State) -> Result<(), Error> {
         let Some(list) = self.spec.hooks() else { return Ok(()) };
         let text = hook_state(state, Status::Creating);
+        let process = state.init().open()?;
+        let process = process.as_ref().map(AsFd::as_fd);
         let run = |hooks: &Option<Vec<Hook>>, name| {
-            hooks::run(hooks.as_deref().unwrap_or_default(), name, &text, &state.bundle)
+            hooks::run(hooks.as_deref().unwrap_or_default(), name, &text, &state.bundle, process)
         };
         run(list.prestart(), "prestart")?;
         Ok(run(list.create_runtime(), "createRuntime")?)
@@ -286,7 +306,7 @@ fn write_down(pid: Pid, state: &mut State, rollback: &Rollback) -> Result<(), Er
         .iter()
         .map(|kind| (kind.state_key().to_owned(), kind.path_of_process(pid.as_raw()).display().to_string()))
         .collect();
-    Ok(rollback.save(state)?)
+    Ok(rollback.prepare(state)?)
 }
 
 /// The first process maps itself where it makes the user namespace before the clone.
@@ -491,6 +511,7 @@ fn first_state(
         systemd: false,
         namespace_paths: Default::default(),
         namespaces: creation.own_flags(),
+        ends_with_init: creation.is_new(NamespaceType::Pid),
         cgroup,
         resources: spec.linux().as_ref().and_then(|l| l.resources().clone()),
         intel_rdt: resctrl::Group::of_config(spec, request.id.as_str())?,

@@ -1,7 +1,7 @@
 //! `delete`: ends what is left of a container and removes it.
 
 use super::Error;
-use super::inspect::{has_own_pid_namespace, hook_state, status};
+use super::inspect::{hook_state, load, look, unfinished};
 use crate::cgroup::Cgroup;
 use crate::container::status::allowed;
 use crate::container::{Directory, Id, Lock, Operation, Signal, State, Status, Store, store};
@@ -20,27 +20,43 @@ pub fn delete(store: &Store, id: &Id, force: bool) -> Result<(), Error> {
         Err(store::Error::DoesNotExist) if force => return Ok(()),
         other => other?,
     };
+    if force {
+        end_create(&directory)?;
+    }
     let lock = match directory.lock() {
         // Somebody else has just deleted it.
         Err(store::Error::DoesNotExist) if force => return Ok(()),
         other => other?,
     };
-    let state = match directory.load() {
-        Ok(state) => state,
-        // Of a create that was killed, or spoilt since: there is nothing to go by but the directory.
-        Err(error) if force => {
-            log::debug!("{error}");
-            return Ok(directory.remove(&lock)?);
-        }
-        Err(error) => return Err(error.into()),
-    };
     if !force {
-        allowed(Operation::Delete, id, status(&directory, &state)?)?;
+        let (state, status) = look(&directory)?;
+        allowed(Operation::Delete, id, status)?;
+        return destroy(&directory, &lock, &state);
     }
-    destroy(&directory, &lock, &state)
+    match load(&directory) {
+        Ok((state, _)) => destroy(&directory, &lock, &state),
+        // Of a create that was killed, or spoilt since: there is nothing to go by but the directory.
+        Err(error) => {
+            log::debug!("{error}");
+            Ok(directory.remove(&lock)?)
+        }
+    }
 }
 
-/// Removes a container whose process has ended.
+/// Kills the process of a container that is being created, maybe for as long as a hook likes: its create fails then, and
+/// lets go of the lock.
+fn end_create(directory: &Directory) -> Result<(), Error> {
+    let process = match unfinished(directory) {
+        Some(state) => state.init().open()?,
+        None => None,
+    };
+    if let Some(process) = process {
+        process.signal(Signal::KILL)?;
+    }
+    Ok(())
+}
+
+/// Removes a container whose process has ended, or is to end.
 pub(super) fn delete_ended(directory: &Directory, state: &State) -> Result<(), Error> {
     match directory.lock() {
         // Somebody else was faster.
@@ -71,8 +87,9 @@ fn end_process(state: &State, cgroup: &Cgroup) -> Result<(), Error> {
         cgroup.thaw()?;
         wait(&process, &state.id)?;
     }
-    // Processes that entered by `exec`, or shared the host's pid namespace.
-    if !has_own_pid_namespace(state) && !cgroup.pids()?.is_empty() {
+    // What init has left in a PID namespace that others share; or a create that was killed before it knew init.
+    let may_have_more = !state.ends_with_init || state.pid == 0;
+    if may_have_more && !cgroup.pids()?.is_empty() {
         cgroup.kill_all()?;
     }
     Ok(())

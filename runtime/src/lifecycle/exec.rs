@@ -3,7 +3,7 @@
 use super::error::syscall;
 use super::fds::Kept;
 use super::foreground::{self, Signals, Terminal};
-use super::inspect::status;
+use super::inspect::look;
 use super::{Error, connect_console, filter, listener, pid_file, pidfd_socket};
 use crate::cgroup::{Cgroup, Layout};
 use crate::container::status::allowed;
@@ -58,8 +58,8 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     // First of all: it starts while we are busy, and does nothing until it gets its plan.
     let mut stage = Stage::spawn(kept.first_free(), Birth::Stage, None, true)?;
     let directory = store.open(&request.id)?;
-    let state = directory.load()?;
-    check_status(status(&directory, &state)?, request)?;
+    let (state, status) = look(&directory)?;
+    check_status(status, request)?;
     let terminal = request.process.terminal().unwrap_or(false);
     super::check_console(terminal, request.detach, request.console_socket.is_some())?;
     let Some(init) = state.init().open()? else {

@@ -1,7 +1,7 @@
 //! `pause` and `resume`: the cgroup's freezer.
 
 use super::Error;
-use super::inspect::status;
+use super::inspect::look;
 use crate::cgroup::Cgroup;
 use crate::container::status::allowed;
 use crate::container::{Id, Operation, Store};
@@ -24,7 +24,7 @@ fn change(
 ) -> Result<(), Error> {
     let directory = store.open(id)?;
     let _lock = directory.lock()?;
-    let state = directory.load()?;
-    allowed(operation, id, status(&directory, &state)?)?;
+    let (state, status) = look(&directory)?;
+    allowed(operation, id, status)?;
     Ok(apply(&Cgroup::new(state.cgroup))?)
 }

@@ -4,16 +4,41 @@ use super::Error;
 use crate::cgroup::Cgroup;
 use crate::container::{Directory, State, Status};
 use crate::hooks::HookState;
-use crate::namespaces::NamespaceType;
 
-/// The status of a container now.
-pub fn status(directory: &Directory, state: &State) -> Result<Status, Error> {
+/// The state of a container, and its status now.
+pub fn look(directory: &Directory) -> Result<(State, Status), Error> {
+    let (state, is_ready) = load(directory)?;
     let frozen = || Cgroup::new(state.cgroup.clone()).is_frozen().unwrap_or(false);
-    match state.pid {
+    let status = match state.pid {
         // Its create is under way, or was killed.
-        0 => Ok(Status::Stopped),
-        _ => Ok(directory.status(state, frozen)?),
+        0 => Status::Stopped,
+        _ if is_ready => directory.status(&state, frozen)?,
+        _ if state.init().is_alive()? => Status::Creating,
+        _ => Status::Stopped,
+    };
+    Ok((state, status))
+}
+
+/// The state of a container, and whether it is ready: until then it is the one that it will have.
+pub(super) fn load(directory: &Directory) -> Result<(State, bool), Error> {
+    let state = directory.load()?;
+    if state.pid != 0 {
+        return Ok((state, true));
     }
+    match unfinished(directory) {
+        Some(state) => Ok((state, false)),
+        // There is no process yet, or it was ready just now.
+        None => Ok((directory.load()?, true)),
+    }
+}
+
+/// The state of a container that has a process and is not ready.
+pub(super) fn unfinished(directory: &Directory) -> Option<State> {
+    // Half written, its writer was killed: the process had no word from it, and has ended.
+    directory.load_unfinished().unwrap_or_else(|error| {
+        log::debug!("{error}");
+        None
+    })
 }
 
 /// The state for a hook in the runtime's namespaces.
@@ -27,9 +52,4 @@ pub(super) fn hook_state(state: &State, status: Status) -> String {
         annotations: &state.annotations,
     }
     .json()
-}
-
-/// Whether the end of the container's first process is the end of all of them (pid_namespaces(7)).
-pub(super) fn has_own_pid_namespace(state: &State) -> bool {
-    state.namespaces & NamespaceType::Pid.clone_flag().bits() as u32 != 0
 }

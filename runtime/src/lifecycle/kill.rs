@@ -1,7 +1,7 @@
 //! `kill`: a signal for the container's process, or for all of them.
 
 use super::Error;
-use super::inspect::{has_own_pid_namespace, status};
+use super::inspect::look;
 use crate::cgroup::Cgroup;
 use crate::container::status::allowed;
 use crate::container::{Id, Operation, Signal, Status, Store};
@@ -9,15 +9,13 @@ use crate::container::{Id, Operation, Signal, Status, Store};
 /// Sends a signal. `all`: a container that has stopped is no error.
 pub fn kill(store: &Store, id: &Id, signal: Signal, all: bool) -> Result<(), Error> {
     let directory = store.open(id)?;
-    let state = directory.load()?;
-    let status = status(&directory, &state)?;
+    let (state, status) = look(&directory)?;
     if status == Status::Stopped && all {
         return Ok(());
     }
     allowed(Operation::Kill, id, status)?;
     let cgroup = Cgroup::new(state.cgroup.clone());
-    if signal == Signal::KILL && !has_own_pid_namespace(&state) {
-        // Without a pid namespace of its own, the end of one process does not take the others along.
+    if signal == Signal::KILL && !state.ends_with_init {
         return Ok(cgroup.kill_all()?);
     }
     let sent = match state.init().open()? {

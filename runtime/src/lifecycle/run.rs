@@ -49,9 +49,8 @@ pub fn run(store: &Store, request: &Request, options: Options) -> Result<i32, Er
 /// Lets the program run; a failure removes the container.
 fn start(store: &Store, request: &Request, created: &mut Created) -> Result<(), Error> {
     created.release();
-    let started = created
-        .wait_for_exec()
-        .and_then(|()| super::start::poststart_of(created.directory(), &created.state));
+    let started =
+        created.wait_for_exec().and_then(|()| super::start::poststart(created.directory(), &created.state));
     started.inspect_err(|_| {
         if let Err(more) = super::delete::delete(store, &request.id, true) {
             log::warn!("{more}");

@@ -2,10 +2,9 @@
 
 use super::Error;
 use super::error::syscall;
-use super::inspect::hook_state;
-use super::inspect::status;
+use super::inspect::{hook_state, look};
 use crate::container::status::allowed;
-use crate::container::{Directory, Id, Lock, Operation, State, Status, Store, store};
+use crate::container::{Directory, Id, Operation, State, Status, Store, store};
 use crate::hooks;
 use crate::launch;
 use nix::errno::Errno;
@@ -18,51 +17,50 @@ use std::os::fd::{AsFd, OwnedFd};
 /// Starts a created container. The program's own end is not waited for.
 pub fn start(store: &Store, id: &Id) -> Result<(), Error> {
     let directory = store.open(id)?;
-    let lock = directory.lock()?;
-    let state = directory.load()?;
-    allowed(Operation::Start, id, status(&directory, &state)?)?;
-    let fifo = open_fifo(&directory)?;
-    let stopped = || allowed(Operation::Start, id, Status::Stopped);
-    let Some(fifo) = fifo else { return Ok(stopped()?) };
-    if nix::unistd::write(&fifo, b"0").is_err() {
-        return Ok(stopped()?);
+    let (state, listening) = {
+        let _lock = directory.lock()?;
+        let (state, status) = look(&directory)?;
+        allowed(Operation::Start, id, status)?;
+        let listening = let_go(&directory, &state)?;
+        (state, listening)
+    };
+    // From here on it may take as long as a hook likes: others may change the container meanwhile.
+    if let Some(fifo) = listening {
+        wait_for_exec(fifo, &state.start_origins).map_err(|error| end(&directory, &state, error))?;
     }
+    poststart(&directory, &state)
+}
+
+/// Lets the process go on. Returns the FIFO where it will say why it could not, if that is to be waited for.
+fn let_go(directory: &Directory, state: &State) -> Result<Option<OwnedFd>, Error> {
+    let stopped = || allowed(Operation::Start, directory.id(), Status::Stopped);
+    let Some(fifo) = open_fifo(directory)? else { return Ok(stopped().map(|()| None)?) };
+    if nix::unistd::write(&fifo, b"0").is_err() {
+        return Ok(stopped().map(|()| None)?);
+    }
+    // What it hears of the end of must be the process's: `fifo` is closed first.
     let listening = match state.start_origins.is_empty() {
         true => None,
         false => Some(directory.open_exec_fifo(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?),
     };
     // It marks the container as not started yet.
     directory.remove_exec_fifo()?;
-    // What `listening` hears of the end of must be the process's.
-    drop(fifo);
-    if let Some(fifo) = listening {
-        let exec = wait_for_exec(fifo, &state.start_origins);
-        exec.map_err(|error| end(&directory, &lock, &state, error))?;
-    }
-    poststart(&directory, &lock, &state)
-}
-
-/// The poststart hooks of `run`, which holds no lock.
-pub(super) fn poststart_of(directory: &Directory, state: &State) -> Result<(), Error> {
-    match state.hooks_poststart.is_empty() {
-        true => Ok(()),
-        false => poststart(directory, &directory.lock()?, state),
-    }
+    Ok(listening)
 }
 
 /// Runs the poststart hooks; one that fails ends the container (runtime.md, "Lifecycle", 10).
-fn poststart(directory: &Directory, lock: &Lock, state: &State) -> Result<(), Error> {
+pub(super) fn poststart(directory: &Directory, state: &State) -> Result<(), Error> {
     if state.hooks_poststart.is_empty() {
         return Ok(());
     }
     let text = hook_state(state, Status::Running);
-    hooks::run(&state.hooks_poststart, "poststart", &text, &state.bundle)
-        .map_err(|error| end(directory, lock, state, error.into()))
+    hooks::run(&state.hooks_poststart, "poststart", &text, &state.bundle, None)
+        .map_err(|error| end(directory, state, error.into()))
 }
 
 /// Ends a container that could not be started (runtime.md, "Lifecycle", 7 and 9); returns why.
-fn end(directory: &Directory, lock: &Lock, state: &State, why: Error) -> Error {
-    if let Err(more) = super::delete::destroy(directory, lock, state) {
+fn end(directory: &Directory, state: &State, why: Error) -> Error {
+    if let Err(more) = super::delete::delete_ended(directory, state) {
         log::warn!("{more}");
     }
     why

@@ -1,7 +1,7 @@
 //! `update`: changes the limits of a container.
 
 use super::Error;
-use super::inspect::status;
+use super::inspect::look;
 use crate::cgroup::Cgroup;
 use crate::container::status::allowed;
 use crate::container::{Id, Operation, State, Store};
@@ -18,8 +18,8 @@ pub fn update(
 ) -> Result<(), Error> {
     let directory = store.open(id)?;
     let lock = directory.lock()?;
-    let mut state = directory.load()?;
-    allowed(Operation::Update, id, status(&directory, &state)?)?;
+    let (mut state, status) = look(&directory)?;
+    allowed(Operation::Update, id, status)?;
     let before = state.resources.clone().unwrap_or_default();
     state.resources = Some(Cgroup::new(state.cgroup.clone()).update(&before, new)?);
     if let Some(rdt) = rdt {

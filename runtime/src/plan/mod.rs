@@ -178,10 +178,11 @@ pub fn compile(
     let fifo = if options.fifo { plan.fd(FdRole::Fifo) } else { NO_FD };
     plan.push(StepBuf::Ready { fifo }, "start");
 
-    plan.start_container_hooks(spec, options)?;
     if !early {
         plan.become_the_process(spec, facts, filter, &creation)?;
     }
+    // Confined as the program is: what a hook's path leads to is the image's.
+    plan.start_container_hooks(spec, options)?;
     plan.exec(options.keep_fds);
     Ok(plan.finish(creation.init(spec, facts)?))
 }
@@ -250,6 +251,14 @@ impl Plan {
     /// Whether the master of a pty comes to the runtime, which gives it a size before the program may look.
     pub fn has_foreground_console(&self) -> bool {
         self.steps.iter().any(|planned| matches!(planned.step, StepBuf::Console { socket: NO_FD, .. }))
+    }
+
+    /// Whether a file system of a device of the host may be mounted, which device rules would not allow.
+    pub fn mounts_devices(&self) -> bool {
+        let is_path = |source: &std::ffi::CStr| source.to_bytes().starts_with(b"/");
+        self.steps
+            .iter()
+            .any(|planned| matches!(&planned.step, StepBuf::Filesystem { source, .. } if is_path(source)))
     }
 
     /// Whether a seccomp listener comes to the runtime.
