@@ -387,7 +387,7 @@ steps! {
         Umask = 62031 { 1 mask: U32, }
         /// Standard streams that are the host's null device become the container's.
         ReopenNull = 62032 {}
-        /// Finds the program among the register Candidates, checked with the user's own rights.
+        /// Finds the program among the register Candidates, checked with the rights that the process will have.
         Program = 62033 {
             /// The user.
             1 uid: U32,
@@ -408,6 +408,10 @@ steps! {
             /// MS_* propagation flags to apply one after the other.
             3 propagation: Words,
             /// Refuse a target that is, or is reached through, a symlink (/proc, /sys).
+            /// The effective capabilities.
+            3 effective: U64,
+            /// The path, from the working directory, by which it is executed; empty: the one at which it is found.
+            4 name: Str,
             4 no_symlinks: Bool,
             /// A target that is a symlink is mounted on itself (crun's dest-nofollow).
             5 target_nofollow: Bool,

@@ -48,7 +48,7 @@ pub struct Container<'a> {
     parent: Option<(&'a [u8], OwnedFd)>,
     /// Whether the next file system starts as a copy of what it covers.
     copy_up: bool,
-    /// Where the program was found.
+    /// The path by which the program is executed.
     program: Option<&'a CStr>,
     /// A working directory that only the container's user may enter.
     workdir: Option<&'a CStr>,
@@ -188,7 +188,9 @@ impl<'a> Container<'a> {
             }
             Step::ReopenNull {} => stdio::reopen_null(self),
             Step::ChownStdio { uid } => stdio::chown(uid),
-            Step::Program { uid, gid } => program::program(self, uid, gid),
+            Step::Program { uid, gid, effective, name } => {
+                program::program(self, &program::Rights { uid, gid, effective }, name)
+            }
             Step::Home { uid } => home::home(self, uid),
             Step::Workdir { path } => program::workdir(self, path),
             Step::Ready { fifo } => {

@@ -71,7 +71,7 @@ pub(super) fn words(step: &StepBuf) -> String {
         StepBuf::Keyring { name, .. } => format!("join the session keyring {}", text(name)),
         StepBuf::Umask { mask } => format!("umask {mask:04o}"),
         StepBuf::ReopenNull {} => "reopen standard streams that are the host's /dev/null".to_owned(),
-        StepBuf::Program { uid, gid } => format!("find the program, as user {uid}:{gid}"),
+        StepBuf::Program { uid, gid, .. } => format!("find the program, as user {uid}:{gid}"),
         StepBuf::Home { uid } => format!("HOME of user {uid} from /etc/passwd"),
         StepBuf::Ready { fifo: NO_FD } => "ready: wait for skeg".to_owned(),
         StepBuf::Ready { .. } => "ready: wait for `start`".to_owned(),
