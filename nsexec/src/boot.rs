@@ -139,7 +139,7 @@ fn host<'a>(stream: &Stream<'a>, sync: &Sync) -> Result<Option<TimeOffsets<'a>>,
             _ => {}
         }
     }
-    TimeOffsets::open(&stream.init).at(Stage::Host, 0)
+    TimeOffsets::open(&stream.init).at(Stage::Clone, 0)
 }
 
 /// Puts what the runtime sends where the plan says that it is.

@@ -354,6 +354,8 @@ steps! {
             1 path: Str,
             /// MOUNT_ATTR_* to set.
             2 set: U64,
+            /// An fd of a file for its standard output and error; NO_FD: this process's own.
+            4 output: U32,
             /// MOUNT_ATTR_* to clear.
             3 clear: U64,
             /// Also everything below it.

@@ -7,8 +7,9 @@ use oci_spec::runtime::Hook;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::Write;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -76,7 +77,7 @@ pub fn run_all(hooks: &[Hook], name: &'static str, state: &str) {
 }
 
 fn run_one(hook: &Hook, state: &str, dir: Option<&Path>) -> Result<(), String> {
-    let output = scratch().map_err(words)?;
+    let output = output_file().map_err(words)?;
     let copy = || output.try_clone().map(Stdio::from).map_err(|error| io_words(&error));
     let mut child = command(hook, dir)
         .stdin(Stdio::piped())
@@ -93,7 +94,7 @@ fn run_one(hook: &Hook, state: &str, dir: Option<&Path>) -> Result<(), String> {
     if status.success() {
         return Ok(());
     }
-    Err(format!("{}, output: {:?}", exit_words(status), read_back(output)))
+    Err(format!("{}, output: {:?}", exit_words(status), read_back(&output)))
 }
 
 fn command(hook: &Hook, dir: Option<&Path>) -> Command {
@@ -143,17 +144,17 @@ fn ends_within(pidfd: std::os::fd::BorrowedFd<'_>, timeout: Duration) -> bool {
 }
 
 /// A file for the hook's output: unlike a pipe it never blocks the hook.
-fn scratch() -> Result<File, Errno> {
+pub fn output_file() -> Result<File, Errno> {
     use nix::sys::memfd::{MFdFlags, memfd_create};
     memfd_create(c"hook output", MFdFlags::MFD_CLOEXEC).map(File::from)
 }
 
-fn read_back(mut output: File) -> String {
-    const MOST: u64 = 4096;
-    let mut bytes = Vec::new();
-    let _ = output.rewind();
-    let _ = output.take(MOST).read_to_end(&mut bytes);
-    String::from_utf8_lossy(&bytes).trim().to_owned()
+/// What a hook has written, cut where it becomes too much for a message.
+pub fn read_back(output: &File) -> String {
+    const MOST: usize = 4096;
+    let mut bytes = vec![0; MOST];
+    let length = output.read_at(&mut bytes, 0).unwrap_or(0);
+    String::from_utf8_lossy(bytes.get(..length).unwrap_or_default()).trim().to_owned()
 }
 
 fn exit_words(status: std::process::ExitStatus) -> String {

@@ -361,3 +361,28 @@ fn poststop_hooks_of_a_forced_delete_run() {
     container.command("delete", &["--force"]).finish().ok();
     assert_eq!(journal(&container).last().map(String::as_str), Some("poststop"));
 }
+
+/// Seen failing with the output in the container's.
+#[test]
+fn output_of_a_failing_hook_in_the_container_is_in_the_error() {
+    need_root!();
+    let container = Bundle::new().hook("createContainer", "echo FIRST");
+    let container = container.hook("createContainer", "echo REASON-out; echo REASON-err >&2; exit 3");
+    for output in [container.create(), container.run()] {
+        let output = output.fails_with("hook #1: ");
+        let line = output.stderr.lines().find(|line| line.contains("exit status 3")).unwrap();
+        assert!(line.contains("REASON-out") && line.contains("REASON-err"), "{output}");
+        assert!(!output.stderr.contains("FIRST") && output.stdout.is_empty(), "{output}");
+    }
+}
+
+/// Seen failing with the output in the container's.
+#[test]
+fn output_of_a_failing_hook_of_the_start_is_in_the_error_of_run() {
+    need_root!();
+    not_runc!();
+    let hook = json!({"path": "/bin/sh", "args": ["sh", "-c", "/bin/busybox yes REASON | /bin/busybox head -n 99999; exit 3"]});
+    let output = Bundle::new().hook_with("startContainer", hook).run();
+    let output = output.fails_with("error running startContainer hook #0: exit status 3, output: \\\"REASON");
+    assert!(output.stdout.is_empty() && output.stderr.len() < 8192, "{output}");
+}

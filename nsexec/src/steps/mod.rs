@@ -161,7 +161,7 @@ impl<'a> Container<'a> {
                 console::console(self, socket, console::Size { rows, columns }, mount)
             }
             Step::HookPoint {} => self.hook_point(),
-            Step::Hook { path, timeout, pid_at } => hook::hook(self, path, timeout, pid_at),
+            Step::Hook { path, timeout, pid_at, output } => hook::hook(self, path, timeout, pid_at, output),
             Step::Pivot {} => root::pivot(self),
             Step::MoveRoot {} => root::move_root(self),
             Step::Sysctl { path, value } => host::sysctl(self, path, value),
