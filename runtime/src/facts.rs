@@ -33,9 +33,10 @@ impl Facts {
         Self {
             cgroup: layout,
             rootless,
-            in_user_namespace: is_in_user_namespace(),
+            in_user_namespace,
             gid: nix::unistd::getegid().as_raw(),
-            groups_denied: rootless
+        let in_user_namespace = is_in_user_namespace();
+            groups_denied: (rootless || in_user_namespace)
                 && std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|s| s.trim() == "deny"),
             newuidmap: tool("newuidmap"),
             newgidmap: tool("newgidmap"),
