@@ -304,6 +304,17 @@ steps! {
             /// Group inside the container.
             6 gid: U32,
         }
+        /// A device node of the host, bound: where none can be made.
+        HostDevice = 62054 {
+            /// Where, on the host and inside the root.
+            1 path: Str,
+            /// What it has to be: the file type, as st_mode.
+            2 mode: U32,
+            /// Major number.
+            3 major: U32,
+            /// Minor number.
+            4 minor: U32,
+        }
         /// A symbolic link; one that is there already is kept.
         Symlink = 62016 {
             /// Where, inside the root.
@@ -312,6 +323,8 @@ steps! {
             2 target: Str,
             /// What is there already has to be the same symlink; otherwise it is kept, whatever it is.
             3 exact: Bool,
+            /// What is there already makes room for it, where it can be removed.
+            4 replace: Bool,
         }
         /// A directory, with its parents; one that is there already is kept.
         Directory = 62017 {
@@ -341,6 +354,8 @@ steps! {
             2 timeout: U32,
             /// Where in HookStdin the decimal pid of this process is inserted.
             3 pid_at: U32,
+            /// An fd of a file for its standard output and error; NO_FD: this process's own.
+            4 output: U32,
         }
         /// pivot_root(2) into the root; the old one is detached.
         Pivot = 62021 {}
@@ -354,8 +369,6 @@ steps! {
             1 path: Str,
             /// MOUNT_ATTR_* to set.
             2 set: U64,
-            /// An fd of a file for its standard output and error; NO_FD: this process's own.
-            4 output: U32,
             /// MOUNT_ATTR_* to clear.
             3 clear: U64,
             /// Also everything below it.
@@ -395,6 +408,10 @@ steps! {
             1 uid: U32,
             /// The group.
             2 gid: U32,
+            /// The effective capabilities.
+            3 effective: U64,
+            /// The path, from the working directory, by which it is executed; empty: the one at which it is found.
+            4 name: Str,
         }
         /// HOME in the register Env becomes the user's home of the container's /etc/passwd, or "/".
         Home = 62035 {
@@ -410,10 +427,6 @@ steps! {
             /// MS_* propagation flags to apply one after the other.
             3 propagation: Words,
             /// Refuse a target that is, or is reached through, a symlink (/proc, /sys).
-            /// The effective capabilities.
-            3 effective: U64,
-            /// The path, from the working directory, by which it is executed; empty: the one at which it is found.
-            4 name: Str,
             4 no_symlinks: Bool,
             /// A target that is a symlink is mounted on itself (crun's dest-nofollow).
             5 target_nofollow: Bool,

@@ -153,9 +153,15 @@ impl<'a> Container<'a> {
                 mount::set_attributes(self, path, mount::Change { set, clear }, recursive)
             }
             Step::Device { path, mode, major, minor, uid, gid } => {
-                device::device(self, path, &device::Node { mode, major, minor, uid, gid })
+                let kind = device::Kind { mode, major, minor };
+                device::device(self, path, &device::Node { kind, uid, gid })
             }
-            Step::Symlink { path, target, exact } => device::symlink(self, path, target, exact),
+            Step::HostDevice { path, mode, major, minor } => {
+                device::host_device(self, path, &device::Kind { mode, major, minor })
+            }
+            Step::Symlink { path, target, exact, replace } => {
+                device::symlink(self, path, target, device::Present::of(exact, replace))
+            }
             Step::Directory { path, mode } => device::directory(self, path, mode),
             Step::Console { socket, rows, columns, mount } => {
                 console::console(self, socket, console::Size { rows, columns }, mount)

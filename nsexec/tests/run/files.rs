@@ -310,7 +310,8 @@ fn a_dev_that_is_a_symlink_leads_nowhere_outside() {
     let plan = Plan::new(&["true"]);
     fs::remove_dir(plan.path("dev")).unwrap();
     symlink(outside.path(), plan.path("dev")).unwrap();
-    let link = StepBuf::Symlink { path: c("/dev/fd"), target: c("/proc/self/fd"), exact: false };
+    let link =
+        StepBuf::Symlink { path: c("/dev/fd"), target: c("/proc/self/fd"), exact: false, replace: false };
     let plan = plan.with(device("/dev/null", 1, 3)).with(link).pivot();
     assert_eq!(plan.run().code(), Some(0));
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
