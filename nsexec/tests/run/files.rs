@@ -13,6 +13,7 @@ const RDONLY: u64 = 1;
 const NOSUID: u64 = 2;
 const ENODEV: u32 = 19;
 const ENOTDIR: u32 = 20;
+const ENAMETOOLONG: u32 = 36;
 const EEXIST: u32 = 17;
 const ELOOP: u32 = 40;
 
@@ -175,6 +176,20 @@ fn a_symlink_is_copied_and_not_followed() {
     symlink(outside.path(), plan.path("data/link")).unwrap();
     let plan = plan.with(StepBuf::CopyUp {}).with(filesystem("/data", "tmpfs", &[])).pivot();
     assert_eq!(plan.run().stdout, "");
+}
+
+/// Seen failing with 128 levels as the most, and ELOOP for more.
+#[test]
+fn a_deep_tree_is_copied() {
+    for (depth, failed) in [(399, None), (402, Some((Op::Copy, ENAMETOOLONG)))] {
+        let deep = "d/".repeat(depth);
+        let plan = Plan::new(&["ls", &format!("/data/{deep}")]);
+        fs::create_dir_all(plan.path(&format!("data/{deep}"))).unwrap();
+        fs::write(plan.path(&format!("data/{deep}file")), "").unwrap();
+        let outcome = plan.with(StepBuf::CopyUp {}).with(filesystem("/data", "tmpfs", &[])).pivot().run();
+        assert_eq!(outcome.failure().map(|failure| (failure.op, failure.errno)), failed);
+        assert_eq!(outcome.stdout, if failed.is_none() { "file\n" } else { "" });
+    }
 }
 
 #[test]
