@@ -58,7 +58,9 @@ fn open_all(list: &CStr) -> Result<[Option<Namespace>; MAX_NAMESPACES]> {
         let slot = slots.next().ok_or(failed(Errno::INVAL))?;
         let kind = kind_of(kind).ok_or(failed(Errno::INVAL))?;
         let path = Path::of(path).map_err(failed)?;
-        let fd = sys::file::openat(sys::CWD, path.as_c_str(), Open::RDONLY, 0).map_err(failed)?;
+        // It may be anything: a FIFO would have this process wait for a writer.
+        let flags = Open::RDONLY | Open::NONBLOCK | Open::NOCTTY;
+        let fd = sys::file::openat(sys::CWD, path.as_c_str(), flags, 0).map_err(failed)?;
         *slot = Some(Namespace { kind, fd, joined: false });
     }
     Ok(namespaces)
