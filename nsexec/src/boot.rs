@@ -4,7 +4,7 @@
 use crate::fault::{At, During, Fault};
 use crate::input;
 use crate::join;
-use crate::namespaces::{self, Setgroups, TimeOffsets};
+use crate::namespaces::{self, Entrant, TimeOffsets};
 use crate::report;
 use crate::steps::{self, Container};
 use crate::sync::Sync;
@@ -73,7 +73,7 @@ fn first(
         // have to be there before the clone.
         if flags & NEWUSER != 0 {
             namespaces::create_user().at(Stage::Clone, 0)?;
-            namespaces::map_users(sync, init, joined).at(Stage::UserMap, 0)?;
+            namespaces::map_users(sync, Entrant::of(stream), joined).at(Stage::UserMap, 0)?;
         }
         offsets.create().at(Stage::Clone, 0)?;
         flags &= !(NEWTIME | NEWUSER);
@@ -94,7 +94,7 @@ fn container(stream: &Stream<'_>, sync: &Sync, arena: Arena, map: bool, joined: 
     sys::process::setsid().during(Op::Setsid).at(Stage::Clone, 0)?;
     if map {
         // Before every other namespace: an unmapped user would own what they create.
-        namespaces::map_users(sync, &stream.init, joined).at(Stage::UserMap, 0)?;
+        namespaces::map_users(sync, Entrant::of(stream), joined).at(Stage::UserMap, 0)?;
     }
     if !stream.init.rootless_euid {
         // A crash must not leave what this process has in memory in the image's root, or in the hands of others in a
@@ -139,7 +139,7 @@ fn host<'a>(stream: &Stream<'a>, sync: &Sync) -> Result<Option<TimeOffsets<'a>>,
             _ => {}
         }
     }
-    TimeOffsets::open(&stream.init).at(Stage::Host, 0)
+    TimeOffsets::open(&stream.init).at(Stage::Clone, 0)
 }
 
 /// Puts what the runtime sends where the plan says that it is.
@@ -168,13 +168,13 @@ fn join(stream: &Stream<'_>) -> Result<bool, Failure> {
     // Before the first setns: whoever is in there already must not ptrace this process, which holds the host's
     // descriptors (CVE-2016-9962). It stays so until the exec.
     sys::process::set_dumpable(false).during(Op::Prctl).at(Stage::Join, 0)?;
-    let setgroups = Setgroups::of(&stream.init);
+    let entrant = Entrant::of(stream);
     if let Some(paths) = paths {
-        join::paths(paths, setgroups).at(Stage::Join, 0)?;
+        join::paths(paths, entrant).at(Stage::Join, 0)?;
     }
     for (number, step) in joins() {
         if let Step::Join { pidfd, namespaces } = step {
-            join::process(pidfd, namespaces, setgroups).at(Stage::Join, number)?;
+            join::process(pidfd, namespaces, entrant).at(Stage::Join, number)?;
         }
     }
     Ok(true)

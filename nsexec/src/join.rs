@@ -1,7 +1,7 @@
 //! Joining namespaces that exist.
 
 use crate::fault::{During, Fault, Result};
-use crate::namespaces;
+use crate::namespaces::{self, Entrant};
 use crate::sys::file::Open;
 use crate::sys::process::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
 use crate::sys::{self, Errno, OwnedFd};
@@ -22,28 +22,26 @@ struct Namespace {
 /// Joins the namespaces of NS_PATHS, `type:path,type:path`: first everything that the privileges allow, then the user
 /// namespace, then what was refused before. A namespace may belong to the host's user namespace or to the one that
 /// is joined, and setns(2) wants CAP_SYS_ADMIN in its owner. A fault's detail is the position in NS_PATHS.
-pub fn paths(list: &CStr, setgroups: Setgroups) -> Result<()> {
+pub fn paths(list: &CStr, entrant: Entrant) -> Result<()> {
     // All of them are opened first: after the mount namespace is joined the paths mean something else.
     let mut namespaces = open_all(list)?;
     pass(&mut namespaces, |kind| kind != NEWUSER, Refused::Later)?;
     pass(&mut namespaces, |kind| kind == NEWUSER, Refused::Fails)?;
     if namespaces.iter().flatten().any(|namespace| namespace.kind == NEWUSER) {
-        namespaces::become_root(setgroups)?;
+        namespaces::become_root(entrant)?;
     }
     pass(&mut namespaces, |_| true, Refused::Fails)
 }
 
 /// Joins namespaces of one process, all in one call, in the kernel's order.
-pub fn process(pidfd: u32, kinds: u32, setgroups: Setgroups) -> Result<()> {
+pub fn process(pidfd: u32, kinds: u32, entrant: Entrant) -> Result<()> {
     let pidfd = sys::file::named(pidfd).during(Op::Setns)?;
     sys::process::setns(pidfd, kinds).during(Op::Setns)?;
     if kinds & NEWUSER != 0 {
-        namespaces::become_root(setgroups)?;
+        namespaces::become_root(entrant)?;
     }
     Ok(())
 }
-
-pub use crate::namespaces::Setgroups;
 
 /// What EPERM means.
 #[derive(PartialEq, Eq)]
@@ -60,7 +58,9 @@ fn open_all(list: &CStr) -> Result<[Option<Namespace>; MAX_NAMESPACES]> {
         let slot = slots.next().ok_or(failed(Errno::INVAL))?;
         let kind = kind_of(kind).ok_or(failed(Errno::INVAL))?;
         let path = Path::of(path).map_err(failed)?;
-        let fd = sys::file::openat(sys::CWD, path.as_c_str(), Open::RDONLY, 0).map_err(failed)?;
+        // It may be anything: a FIFO would have this process wait for a writer.
+        let flags = Open::RDONLY | Open::NONBLOCK | Open::NOCTTY;
+        let fd = sys::file::openat(sys::CWD, path.as_c_str(), flags, 0).map_err(failed)?;
         *slot = Some(Namespace { kind, fd, joined: false });
     }
     Ok(namespaces)

@@ -7,14 +7,14 @@ use crate::sys::process::Memory;
 use crate::sys::process::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd};
 use skeg_proto::sync::{ToNsexec, ToRuntime};
-use skeg_proto::{Init, Op};
+use skeg_proto::{Init, Op, Step, Stream};
 
 /// The CLONE_NEW* flags of all types of namespaces.
 pub const ALL: u32 = NEWTIME | NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET;
 
 /// Whether the caller's supplementary groups are dropped when the process becomes root in a user namespace.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Setgroups {
+enum Setgroups {
     /// INIT says that setgroups(2) stays allowed.
     Must,
     /// The runtime is privileged, so nothing has denied it but perhaps whoever made the namespace.
@@ -25,12 +25,33 @@ pub enum Setgroups {
 
 impl Setgroups {
     /// As INIT has it.
-    pub fn of(init: &Init<'_>) -> Self {
+    fn of(init: &Init<'_>) -> Self {
         match (init.setgroups, init.rootless_euid) {
             (true, _) => Self::Must,
             (false, false) => Self::May,
             (false, true) => Self::Denied,
         }
+    }
+}
+
+/// Who a process becomes in a user namespace that it has entered.
+#[derive(Clone, Copy)]
+pub struct Entrant {
+    setgroups: Setgroups,
+    /// Where the namespace has no root.
+    uid: u32,
+    gid: u32,
+}
+
+impl Entrant {
+    /// As INIT and the container's credentials have it.
+    pub fn of(stream: &Stream<'_>) -> Self {
+        let user = stream.steps().find_map(|(_, step)| match step {
+            Step::Credentials { uid, gid, .. } => Some((uid, gid)),
+            _ => None,
+        });
+        let (uid, gid) = user.unwrap_or((0, 0));
+        Self { setgroups: Setgroups::of(&stream.init), uid, gid }
     }
 }
 
@@ -84,7 +105,7 @@ pub fn clone(namespaces: u32, cgroup: Option<BorrowedFd<'_>>, all: u32) -> Resul
 
 /// Has the runtime write the mappings of the new user namespace that this process is in, and becomes root in it.
 /// `hidden`: the process has joined namespaces, and others in them must not reach it (CVE-2016-9962).
-pub fn map_users(sync: &Sync, init: &Init<'_>, hidden: bool) -> Result<()> {
+pub fn map_users(sync: &Sync, entrant: Entrant, hidden: bool) -> Result<()> {
     // /proc/PID/uid_map of a process that is not dumpable belongs to root: an unprivileged runtime could not write it.
     sys::process::set_dumpable(true).during(Op::Prctl)?;
     sync.send(&ToRuntime::MapWanted)?;
@@ -92,27 +113,32 @@ pub fn map_users(sync: &Sync, init: &Init<'_>, hidden: bool) -> Result<()> {
     if hidden {
         sys::process::set_dumpable(false).during(Op::Prctl)?;
     }
-    become_root(Setgroups::of(init))
+    become_root(entrant)
 }
 
-/// Becomes root in the user namespace that this process has just entered. One that maps no id 0 leaves it the ids it
-/// has: its capabilities are those of the namespace anyway.
-pub fn become_root(setgroups: Setgroups) -> Result<()> {
+/// Becomes root in the user namespace that this process has just entered. Where that maps no id 0, the container's user:
+/// whose id is not mapped can make no file. Its capabilities are those of the namespace anyway, and stay, as there is no
+/// root to change from.
+pub fn become_root(Entrant { setgroups, uid, gid }: Entrant) -> Result<()> {
     if setgroups != Setgroups::Denied {
         match sys::cred::setgroups(&[]) {
             Err(Errno::PERM) if setgroups == Setgroups::May => {}
             done => done.during(Op::Setgroups)?,
         }
     }
-    unless_unmapped(sys::cred::setgid(0)).during(Op::Setgid)?;
-    unless_unmapped(sys::cred::setuid(0)).during(Op::Setuid)
+    first_mapped([0, gid], sys::cred::setgid).during(Op::Setgid)?;
+    first_mapped([0, uid], sys::cred::setuid).during(Op::Setuid)
 }
 
-fn unless_unmapped(result: sys::Result<()>) -> sys::Result<()> {
-    match result {
-        Err(Errno::INVAL) => Ok(()),
-        other => other,
+/// Where none of them is mapped, the id stays what it is: Credentials will say so.
+fn first_mapped(ids: [u32; 2], set: impl Fn(u32) -> sys::Result<()>) -> sys::Result<()> {
+    for id in ids {
+        match set(id) {
+            Err(Errno::INVAL) => {}
+            done => return done,
+        }
     }
+    Ok(())
 }
 
 /// Makes the other namespaces, after the mapping: what they create (mqueue, sysfs, proc) shall belong to a mapped user.

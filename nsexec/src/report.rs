@@ -4,15 +4,13 @@ use crate::sync::Sync;
 use crate::sys::{self, Errno};
 use crate::text::{Text, decimal, errno_words};
 use core::ffi::CStr;
-use skeg_proto::sync::ToRuntime;
 use skeg_proto::{Failure, Op};
 
-/// Reports the failure to the runtime, or where it has been told that all is well, to `start`, which may listen, and in
-/// one line on stderr. 127 then means that the program was not there, 126 that it could not be started.
+/// Reports the failure to the runtime. Where it has been told that all is well, or the container's filter lets nothing
+/// through to it, to `start`, which may listen, and in one line on stderr: 127 then means that the program was not there,
+/// 126 that it could not be started.
 pub fn fail(sync: &Sync, failure: &Failure) -> ! {
-    if sync.is_open() {
-        // If the runtime is gone, too, there is nobody left to tell.
-        let _ = sync.send(&ToRuntime::Failed(*failure));
+    if sync.report(failure).is_ok() {
         sys::process::exit(1)
     }
     sync.tell_starter(failure);

@@ -20,14 +20,21 @@ impl Sync {
         Self { number, open: Cell::new(true), starter: Cell::new(None) }
     }
 
-    /// Whether the runtime can still be told something.
-    pub fn is_open(&self) -> bool {
-        self.open.get()
-    }
-
     /// Sends a frame. EPIPE: the runtime is gone.
     pub fn send(&self, message: &ToRuntime) -> Result<()> {
         sys::socket::send(self.socket()?, &message.frame()).during(Op::Send).map(drop)
+    }
+
+    /// Sends the frame of a failure. A filter that refuses sendto(2) may let write(2) pass.
+    pub fn report(&self, failure: &Failure) -> Result<()> {
+        let (socket, frame) = (self.socket()?, ToRuntime::Failed(*failure).frame());
+        match sys::socket::send(socket, &frame) {
+            // SIGPIPE, if the runtime has gone since, ends this process as well as anything.
+            Err(errno) if errno != Errno::PIPE => sys::file::write(socket, &frame),
+            done => done,
+        }
+        .during(Op::Send)
+        .map(drop)
     }
 
     /// Sends a frame with a descriptor attached.

@@ -304,6 +304,17 @@ steps! {
             /// Group inside the container.
             6 gid: U32,
         }
+        /// A device node of the host, bound: where none can be made.
+        HostDevice = 62054 {
+            /// Where, on the host and inside the root.
+            1 path: Str,
+            /// What it has to be: the file type, as st_mode.
+            2 mode: U32,
+            /// Major number.
+            3 major: U32,
+            /// Minor number.
+            4 minor: U32,
+        }
         /// A symbolic link; one that is there already is kept.
         Symlink = 62016 {
             /// Where, inside the root.
@@ -312,6 +323,8 @@ steps! {
             2 target: Str,
             /// What is there already has to be the same symlink; otherwise it is kept, whatever it is.
             3 exact: Bool,
+            /// What is there already makes room for it, where it can be removed.
+            4 replace: Bool,
         }
         /// A directory, with its parents; one that is there already is kept.
         Directory = 62017 {
@@ -341,6 +354,8 @@ steps! {
             2 timeout: U32,
             /// Where in HookStdin the decimal pid of this process is inserted.
             3 pid_at: U32,
+            /// An fd of a file for its standard output and error; NO_FD: this process's own.
+            4 output: U32,
         }
         /// pivot_root(2) into the root; the old one is detached.
         Pivot = 62021 {}
@@ -387,12 +402,16 @@ steps! {
         Umask = 62031 { 1 mask: U32, }
         /// Standard streams that are the host's null device become the container's.
         ReopenNull = 62032 {}
-        /// Finds the program among the register Candidates, checked with the user's own rights.
+        /// Finds the program among the register Candidates, checked with the rights that the process will have.
         Program = 62033 {
             /// The user.
             1 uid: U32,
             /// The group.
             2 gid: U32,
+            /// The effective capabilities.
+            3 effective: U64,
+            /// The path, from the working directory, by which it is executed; empty: the one at which it is found.
+            4 name: Str,
         }
         /// HOME in the register Env becomes the user's home of the container's /etc/passwd, or "/".
         Home = 62035 {

@@ -9,7 +9,11 @@ pub fn words(errno: Errno) -> String {
 
 /// `no such file or directory`.
 pub fn meaning(errno: Errno) -> String {
-    let text = errno.desc();
+    let text = match errno {
+        // musl's words are about something else.
+        Errno::ERANGE => "Numerical result out of range",
+        other => other.desc(),
+    };
     let mut chars = text.chars();
     match chars.next() {
         // An initial of an abbreviation stays ("RPC version wrong").

@@ -4,6 +4,9 @@ use crate::cgroup::Layout;
 use nix::unistd::{Uid, geteuid};
 use std::path::PathBuf;
 
+/// The kernel's memory: a kernel may be built without.
+pub const KCORE: &str = "/proc/kcore";
+
 /// The host, as far as a plan depends on it.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -21,6 +24,8 @@ pub struct Facts {
     pub newuidmap: Option<PathBuf>,
     /// newgidmap, where it is needed and installed.
     pub newgidmap: Option<PathBuf>,
+    /// There is a /proc/kcore, for containers to have a link to.
+    pub kcore: bool,
     /// The capabilities that this process may pass on (its permitted set).
     pub permitted: u64,
 }
@@ -30,15 +35,17 @@ impl Facts {
     pub fn gather(rootless: Option<bool>, layout: Layout) -> Self {
         let rootless = rootless.unwrap_or_else(|| geteuid() != Uid::from_raw(0));
         let tool = |name| if rootless { find_tool(name) } else { None };
+        let in_user_namespace = is_in_user_namespace();
         Self {
             cgroup: layout,
             rootless,
-            in_user_namespace: is_in_user_namespace(),
+            in_user_namespace,
             gid: nix::unistd::getegid().as_raw(),
-            groups_denied: rootless
+            groups_denied: (rootless || in_user_namespace)
                 && std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|s| s.trim() == "deny"),
             newuidmap: tool("newuidmap"),
             newgidmap: tool("newgidmap"),
+            kcore: std::path::Path::new(KCORE).exists(),
             permitted: crate::sys::permitted_capabilities(),
         }
     }

@@ -7,8 +7,9 @@ use oci_spec::runtime::Hook;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -89,7 +90,7 @@ fn run_one(
     dir: Option<&Path>,
     process: Option<BorrowedFd<'_>>,
 ) -> Result<(), String> {
-    let (input, output) = (scratch(state).map_err(|e| io_words(&e))?, scratch("").map_err(|e| io_words(&e))?);
+    let (input, output) = (input_file(state).map_err(|e| io_words(&e))?, output_file().map_err(words)?);
     let copy = || output.try_clone().map(Stdio::from).map_err(|error| io_words(&error));
     let mut child = command(hook, dir)
         .stdin(input)
@@ -102,7 +103,7 @@ fn run_one(
     if status.success() {
         return Ok(());
     }
-    Err(format!("{}, output: {:?}", exit_words(status), read_back(output)))
+    Err(format!("{}, output: {:?}", exit_words(status), read_back(&output)))
 }
 
 fn command(hook: &Hook, dir: Option<&Path>) -> Command {
@@ -172,21 +173,26 @@ fn watch(
     }
 }
 
-/// A file for what a hook reads or writes: unlike a pipe it never blocks the hook, or us.
-fn scratch(text: &str) -> io::Result<File> {
-    use nix::sys::memfd::{MFdFlags, memfd_create};
-    let mut file = File::from(memfd_create(c"hook", MFdFlags::MFD_CLOEXEC)?);
+/// A file for what a hook reads: unlike a pipe it never blocks us.
+fn input_file(text: &str) -> io::Result<File> {
+    let mut file = output_file()?;
     file.write_all(text.as_bytes())?;
     file.rewind()?;
     Ok(file)
 }
 
-fn read_back(mut output: File) -> String {
-    const MOST: u64 = 4096;
-    let mut bytes = Vec::new();
-    let _ = output.rewind();
-    let _ = output.take(MOST).read_to_end(&mut bytes);
-    String::from_utf8_lossy(&bytes).trim().to_owned()
+/// A file for what a hook writes: unlike a pipe it never blocks the hook.
+pub fn output_file() -> Result<File, Errno> {
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    memfd_create(c"hook", MFdFlags::MFD_CLOEXEC).map(File::from)
+}
+
+/// What a hook has written, cut where it becomes too much for a message.
+pub fn read_back(output: &File) -> String {
+    const MOST: usize = 4096;
+    let mut bytes = vec![0; MOST];
+    let length = output.read_at(&mut bytes, 0).unwrap_or(0);
+    String::from_utf8_lossy(bytes.get(..length).unwrap_or_default()).trim().to_owned()
 }
 
 fn exit_words(status: std::process::ExitStatus) -> String {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use skeg_tests::{Bundle, Invocation, Output, json, need_root, not_runc};
+use skeg_tests::{Bundle, Invocation, Output, host, json, need_root, not_runc};
 
 /// Runs a bundle that must be refused, and demands that nothing is left of it.
 #[track_caller]
@@ -351,4 +351,27 @@ fn wish_for_a_backtrace_changes_no_error() {
         run.fails_with("args must not be empty");
         container.nothing_left();
     }
+}
+
+/// Seen failing with `process.capabilities`, `process.args[0]`, `prepare` and `create namespaces` as the places.
+#[test]
+fn what_the_kernel_refuses_is_named_by_its_place() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::pausing().user_namespace(100_000).running();
+    for (options, place) in [
+        (&["--user", "70000:0"][..], "process.user.uid: setuid: EINVAL"),
+        (&["--user", "0:70000"], "process.user.gid: setgid: EINVAL"),
+        (&["--additional-gids", "70000"], "process.user.additionalGids: setgroups: EINVAL"),
+    ] {
+        container.exec_with(options, &["/probe", "exit", "0"]).finish().fails_with(place);
+    }
+    let offsets = json!({"boottime": {"secs": -1_000_000_000_000_i64}});
+    let clocks = Bundle::new().namespace("time", None).set("/linux/timeOffsets", offsets);
+    refused(&clocks).fails_with("linux.timeOffsets: write: ERANGE: numerical result out of range");
+    let container = Bundle::new().set("/process/oomScoreAdj", -1000);
+    let run = Invocation::new("setpriv").args(["--bounding-set=-sys_resource", "--inh-caps=-sys_resource"]);
+    let run = run.arg(host::runtime()).arg("--root").arg(container.state_root());
+    let run = run.args(["run", "--bundle"]).arg(container.path()).arg(&container.id).finish();
+    run.fails_with("process.oomScoreAdj: write: EACCES");
 }

@@ -294,3 +294,112 @@ fn file_system_of_a_device_that_is_not_allowed_is_mounted() {
     sees(&disk.0, Some("true"));
     host::on_cgroup_v2(move || sees(&disk.0, None));
 }
+
+/// Seen failing with `mknod: EPERM`.
+#[test]
+fn devices_of_a_runtime_that_may_make_none_are_the_hosts() {
+    need_root!();
+    let container = Bundle::seeing(&["stat:/dev/null", "open-rw:/dev/null", "open:/dev/zero"]);
+    let run = Invocation::new("setpriv").args(["--bounding-set=-mknod", "--inh-caps=-mknod"]);
+    let run = run.arg(host::runtime()).arg("--root").arg(container.state_root());
+    let seen = run.args(["run", "--bundle"]).arg(container.path()).arg(&container.id).finish().ok().json();
+    assert_eq!(seen["stat:/dev/null"]["rdev"], "1:3");
+    assert_eq!((&seen["open-rw:/dev/null"], &seen["open:/dev/zero"]), (&json!("ok"), &json!("ok")));
+}
+
+/// A /dev that is the image's, with something at this path.
+fn with_image_dev(container: Bundle, fill: impl FnOnce(&Path)) -> Bundle {
+    let dev = container.rootfs().join("dev");
+    fs::create_dir(&dev).unwrap();
+    fill(&dev);
+    container.edit(|config| {
+        config["mounts"].as_array_mut().unwrap().retain(|mount| mount["destination"] != "/dev");
+    })
+}
+
+/// Seen failing where whatever is there is kept.
+#[test]
+fn multiplexer_of_the_image_gives_way() {
+    need_root!();
+    let fills: [fn(&Path); 4] = [
+        |dev| fs::write(dev.join("ptmx"), "x").unwrap(),
+        |dev| fs::create_dir(dev.join("ptmx")).unwrap(),
+        |dev| {
+            mknod(&dev.join("ptmx"), SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(5, 2)).unwrap()
+        },
+        |dev| std::os::unix::fs::symlink("null", dev.join("ptmx")).unwrap(),
+    ];
+    for fill in fills {
+        let container = with_image_dev(Bundle::seeing(&["link:/dev/ptmx"]), fill);
+        assert_eq!(container.seen_one(), "pts/ptmx");
+    }
+    // As an absolute path, however it is written.
+    let device = json!({"path": "/dev/shm/../ptmx", "type": "c", "major": 5, "minor": 2});
+    let container = Bundle::seeing(&["link:/dev/ptmx"]).set("/linux/devices", json!([device]));
+    assert_eq!(container.seen_one(), "pts/ptmx");
+}
+
+/// Seen failing with `verify: EEXIST` for the numbers, and with a bare EINVAL for the paths.
+#[test]
+fn devices_may_be_written_in_any_form() {
+    need_root!();
+    let devices = json!([
+        {"path": "/dev/fifo", "type": "p", "major": 1, "minor": 3},
+        {"path": "/dev/./a/", "type": "c", "major": 1, "minor": 3},
+        {"path": "/dev/b/.", "type": "c", "major": 1, "minor": 3},
+        {"path": "/dev/b", "type": "c", "major": 1, "minor": 3},
+    ]);
+    let container = Bundle::seeing(&["stat:/dev/fifo", "stat:/dev/a", "stat:/dev/b"]);
+    let seen = container.set("/linux/devices", devices).seen();
+    assert_eq!(seen["stat:/dev/fifo"]["type"], "fifo");
+    assert_eq!((&seen["stat:/dev/a"]["rdev"], &seen["stat:/dev/b"]["rdev"]), (&json!("1:3"), &json!("1:3")));
+}
+
+/// Seen failing with `verify: EEXIST`, and with a bare EINVAL.
+#[test]
+fn devices_that_can_not_be_made_are_named() {
+    need_root!();
+    not_runc!();
+    let twice = json!([
+        {"path": "/dev/x", "type": "c", "major": 1, "minor": 3},
+        {"path": "/dev/x/", "type": "c", "major": 1, "minor": 5},
+    ]);
+    let container = Bundle::new().set("/linux/devices", twice);
+    container.run().fails_with("linux.devices[1] (/dev/x/): is there twice, as two different devices");
+    let root = json!([{"path": "/dev/..", "type": "c", "major": 1, "minor": 3}]);
+    let container = container.set("/linux/devices", root);
+    container.run().fails_with("linux.devices[0] (/dev/..).path: names no file");
+}
+
+/// Seen failing with whatever the host has at the path.
+#[test]
+fn device_of_the_host_has_to_be_the_one_that_is_meant() {
+    need_root!();
+    not_runc!();
+    for device in [
+        json!({"path": "/dev/null", "type": "c", "major": 1, "minor": 5}),
+        json!({"path": "/dev/null", "type": "b", "major": 1, "minor": 3}),
+        json!({"path": "/etc/hostname", "type": "c", "major": 0, "minor": 0}),
+    ] {
+        let container = Bundle::new().user_namespace(100_000).set("/linux/devices", json!([device]));
+        container.run().fails_with("verify: ENODEV");
+        container.nothing_left();
+    }
+}
+
+/// Seen failing where only the owner of what is there is changed.
+#[test]
+fn device_of_the_image_gets_its_mode() {
+    need_root!();
+    not_runc!();
+    let device =
+        json!({"path": "/dev/x", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 5, "gid": 6});
+    let container = with_image_dev(Bundle::seeing(&["stat:/dev/x", "stat:/dev/null"]), |dev| {
+        for name in ["x", "null"] {
+            mknod(&dev.join(name), SFlag::S_IFCHR, Mode::from_bits_truncate(0o600), makedev(1, 3)).unwrap();
+        }
+    });
+    let seen = container.set("/linux/devices", json!([device])).seen();
+    assert_eq!((&seen["stat:/dev/x"]["mode"], &seen["stat:/dev/x"]["uid"]), (&json!("0640"), &json!(5)));
+    assert_eq!(seen["stat:/dev/null"]["mode"], "0666");
+}

@@ -512,3 +512,28 @@ fn failing_poststop_hook_is_told() {
     assert!(run.stderr.contains("hook #0"), "{run}");
     assert!(run.stderr.contains("exit status 3"), "{run}");
 }
+
+/// Seen failing with the output in the container's.
+#[test]
+fn output_of_a_failing_hook_in_the_container_is_in_the_error() {
+    need_root!();
+    let container = Bundle::new().hook("createContainer", "echo FIRST");
+    let container = container.hook("createContainer", "echo REASON-out; echo REASON-err >&2; exit 3");
+    for output in [container.create(), container.run()] {
+        let output = output.fails_with("hook #1: ");
+        let line = output.stderr.lines().find(|line| line.contains("exit status 3")).unwrap();
+        assert!(line.contains("REASON-out") && line.contains("REASON-err"), "{output}");
+        assert!(!output.stderr.contains("FIRST") && output.stdout.is_empty(), "{output}");
+    }
+}
+
+/// Seen failing with the output in the container's.
+#[test]
+fn output_of_a_failing_hook_of_the_start_is_in_the_error_of_run() {
+    need_root!();
+    not_runc!();
+    let hook = json!({"path": "/bin/sh", "args": ["sh", "-c", "/bin/busybox yes REASON | /bin/busybox head -n 99999; exit 3"]});
+    let output = Bundle::new().hook_with("startContainer", hook).run();
+    let output = output.fails_with("error running startContainer hook #0: exit status 3, output: \\\"REASON");
+    assert!(output.stdout.is_empty() && output.stderr.len() < 8192, "{output}");
+}

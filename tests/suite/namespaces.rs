@@ -217,3 +217,25 @@ fn unknown_namespace_type_is_refused() {
     container.run().fails_with("fish");
     container.nothing_left();
 }
+
+/// Seen failing where the stage waits for a writer.
+#[test]
+fn fifo_in_the_place_of_a_namespace_is_refused() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::new();
+    let fifo = container.file("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    container.namespace("network", fifo.to_str()).run().exits(1);
+}
+
+/// Seen failing with `join namespaces: open: ENOENT` and without the place.
+#[test]
+fn namespace_that_can_not_be_joined_is_named_by_its_place() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::new().namespace("network", Some("/missing/net"));
+    container.run().fails_with("linux.namespaces[4].path: open the net namespace /missing/net: ENOENT");
+    let container = container.namespace("network", Some("/etc/passwd"));
+    container.run().fails_with("linux.namespaces[4].path: join the net namespace /etc/passwd: EINVAL");
+}

@@ -1,6 +1,7 @@
 //! The process of the configuration: arguments, environment, ids, limits, names.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
 use skeg_tests::{Bundle, Value, json, need_root, not_runc, only_skeg};
 
@@ -329,4 +330,79 @@ fn arguments_that_the_kernel_refuses_are_one_line_of_error() {
     assert_ne!(run.code, 0);
     assert!(run.stderr.contains("rgument list too long"), "{run}");
     container.nothing_left();
+}
+
+/// Seen failing without the bound and the question for procfs in `home`: it read for minutes.
+#[test]
+fn passwd_file_without_end_is_not_read() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::seeing(&["env"]);
+    let passwd = container.rootfs().join("etc/passwd");
+    let says_root = || assert!(container.seen_one().as_array().unwrap().contains(&json!("HOME=/")));
+    for target in ["/proc/1/pagemap", "/proc/kmsg"] {
+        symlink(target, &passwd).unwrap();
+        says_root();
+        fs::remove_file(&passwd).unwrap();
+    }
+    // It takes no room on the disk.
+    fs::File::create(&passwd).unwrap().set_len(1 << 40).unwrap();
+    says_root();
+    fs::remove_file(&passwd).unwrap();
+    nix::unistd::mkfifo(&passwd, nix::sys::stat::Mode::from_bits_truncate(0o644)).unwrap();
+    says_root();
+}
+
+/// A program that only its owner may execute, and that says something.
+fn private_program(container: &Bundle, owner: u32) {
+    let program = container.rootfs().join("bin/private");
+    fs::write(&program, "#!/bin/sh\necho ran\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    chown(&program, Some(owner), Some(owner)).unwrap();
+}
+
+/// Seen failing with the rights of the user alone.
+#[test]
+fn program_may_be_executed_by_a_capability() {
+    need_root!();
+    let override_all = json!(["CAP_DAC_OVERRIDE"]);
+    let sets = ["bounding", "effective", "permitted", "inheritable", "ambient"];
+    let sets: serde_json::Map<_, _> =
+        sets.map(|set| (set.to_owned(), override_all.clone())).into_iter().collect();
+    let container = Bundle::new().args(&["private"]).set("/process/capabilities", sets);
+    let container = container.set("/process/user", json!({"uid": 1000, "gid": 1000}));
+    private_program(&container, 0);
+    assert_eq!(container.run().ok().stdout, "ran\n");
+}
+
+/// Root has none of its rights over files without the capability. Seen failing with those of the runtime's root: the
+/// create went well.
+#[test]
+fn program_that_root_may_not_execute_fails_the_create() {
+    need_root!();
+    let container = Bundle::new().args(&["/bin/private"]);
+    private_program(&container, 1000);
+    container.create().fails_with("permission denied");
+    container.nothing_left();
+}
+
+/// Seen failing where the path at which it was found is executed.
+#[test]
+fn relative_program_is_executed_by_its_own_name() {
+    need_root!();
+    let container = Bundle::new().args(&["./script"]).set("/process/cwd", "/tmp");
+    let script = container.rootfs().join("tmp/script");
+    fs::write(&script, "#!/bin/sh\necho $0\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(container.run().ok().stdout, "./script\n");
+}
+
+/// Seen failing with `is a directory`, that of PATH.
+#[test]
+fn program_without_a_name_is_not_found() {
+    need_root!();
+    for name in ["", ".", "..", "bin"] {
+        let container = Bundle::new().args(&[name]).set("/process/env", json!(["PATH=/:/bin"]));
+        container.run().fails_with("executable file not found in $PATH");
+    }
 }

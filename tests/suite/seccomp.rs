@@ -236,3 +236,37 @@ fn answer_can_be_waited_for_killably() {
     assert_eq!(container.seen_one()["error"], "ENOMEDIUM");
     answer.join().expect("the agent");
 }
+
+/// The program can't be executed, and then the process can't even end. Seen failing with a loop around exit_group(2).
+#[test]
+fn process_that_may_not_even_exit_ends() {
+    only_skeg!();
+    need_root!();
+    let ending = json!({"names": ["execve", "execveat", "exit_group", "exit"], "action": "SCMP_ACT_ERRNO"});
+    for filter in [
+        json!({"defaultAction": "SCMP_ACT_ERRNO"}),
+        json!({"defaultAction": "SCMP_ACT_TRACE"}),
+        json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [ending]}),
+    ] {
+        let container = Bundle::new().args(&["true"]).set("/linux/seccomp", filter);
+        assert_ne!(container.run().code, 0);
+        container.nothing_left();
+    }
+}
+
+/// What fails behind a filter that refuses sendto(2). Seen failing with nothing on stderr.
+#[test]
+fn failure_behind_a_filter_is_told() {
+    only_skeg!();
+    need_root!();
+    let filtered = |names: &[&str]| {
+        let rule = json!({"names": names, "action": "SCMP_ACT_ALLOW"});
+        let filter = json!({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [rule]});
+        Bundle::new().args(&["true"]).set("/linux/seccomp", filter)
+    };
+    let container = filtered(&["execve", "read", "write", "mmap", "exit_group", "brk"]);
+    container.run().fails_with("process.args: close_range: E");
+    container.nothing_left();
+    let container = filtered(&["execve", "read", "writev", "mmap", "exit_group", "brk"]);
+    assert_eq!(container.run().code, 126);
+}

@@ -1,6 +1,6 @@
 //! User namespaces made by root: mappings, and what a mapped root may do.
 
-use skeg_tests::{Bundle, json, need_root, not_runc};
+use skeg_tests::{Bundle, Invocation, host, json, need_root, not_runc};
 
 #[test]
 fn mapped_root_is_0_inside() {
@@ -152,4 +152,39 @@ fn overlap_is_named_by_its_place_in_the_configuration() {
 
 fn all_sets(capabilities: &[&str]) -> skeg_tests::Value {
     json!({"bounding": capabilities, "effective": capabilities, "permitted": capabilities, "inheritable": []})
+}
+
+/// Whose id is not mapped can make no file. Seen failing with EOVERFLOW, where the process stays the user it was.
+#[test]
+fn user_namespace_without_a_root_works() {
+    need_root!();
+    not_runc!();
+    let mapping = json!([{"containerID": 1000, "hostID": 101_000, "size": 10}]);
+    let container = Bundle::seeing(&["ids", "create:/dev/shm/made", "open-rw:/dev/null"])
+        .user_namespace(101_000)
+        .set("/linux/uidMappings", mapping.clone())
+        .set("/linux/gidMappings", mapping)
+        .set("/process/user", json!({"uid": 1000, "gid": 1000}))
+        .set("/mounts/2/options", json!(["newinstance", "ptmxmode=0666", "mode=0620"]));
+    let seen = container.seen();
+    assert_eq!((&seen["ids"]["uid"], &seen["ids"]["gid"]), (&json!(1000), &json!(1000)));
+    assert_eq!((&seen["create:/dev/shm/made"], &seen["open-rw:/dev/null"]), (&json!("ok"), &json!("ok")));
+    let container = container.args(&["/probe", "pause"]).running();
+    assert_eq!(container.exec_seen(&[], &["ids"])["ids"]["uid"], 1000);
+}
+
+/// Seen failing with `map users: setgroups: EPERM`.
+#[test]
+fn user_namespace_in_one_that_denies_setgroups_works() {
+    need_root!();
+    let mapping = json!([{"containerID": 0, "hostID": 0, "size": 1}]);
+    let container = Bundle::seeing(&["ids"])
+        .namespace("user", None)
+        .set("/linux/uidMappings", mapping.clone())
+        .set("/linux/gidMappings", mapping)
+        .set("/mounts/2/options", json!(["newinstance", "ptmxmode=0666", "mode=0620"]));
+    let state = container.state_root();
+    let run = Invocation::new("unshare").args(["-Urm"]).arg(host::runtime()).arg("--root").arg(state);
+    let seen = run.args(["run", "--bundle"]).arg(container.path()).arg(&container.id).finish().ok().json();
+    assert_eq!(seen["ids"]["uid"], 0);
 }

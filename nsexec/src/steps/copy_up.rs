@@ -7,8 +7,9 @@ use crate::sys::{AsFd, Errno, OwnedFd, Result};
 use crate::text::{PATH_MAX, Path};
 use core::ffi::CStr;
 
-/// Deeper trees are refused (ELOOP): every level takes stack and descriptors.
-const MAX_DEPTH: u32 = 128;
+/// Deeper trees are refused (ENAMETOOLONG, as their paths would soon be): every level takes stack, and two descriptors of
+/// the 1024 that a process has by default.
+const MAX_DEPTH: u32 = 400;
 /// S_ISUID and S_ISGID.
 const SET_ID: u32 = 0o6000;
 
@@ -24,12 +25,14 @@ fn open_directory(dir: impl AsFd, name: &CStr) -> Result<OwnedFd> {
 
 fn content(from: &OwnedFd, to: &OwnedFd, depth: u32) -> Result<()> {
     if depth > MAX_DEPTH {
-        return Err(Errno::LOOP);
+        return Err(Errno::NAMETOOLONG);
     }
     file::each_entry(from, |name| {
         let entry = file::openat(from, name, Open::PATH | Open::NOFOLLOW, 0)?;
         let stat = file::stat(&entry)?;
         if file::is_directory(&stat) {
+            // It would be a third descriptor of every level.
+            drop(entry);
             directory(from, to, name, &stat, depth)
         } else if file::is_regular(&stat) {
             regular(from, to, name)

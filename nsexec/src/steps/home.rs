@@ -13,6 +13,8 @@ use skeg_proto::Op;
 const NAME: &[u8] = b"HOME=";
 /// A home without an entry.
 const NONE: &[u8] = b"/";
+/// What is read of a file that may be as large as the image likes: tens of thousands of users.
+const MOST: u64 = 4 << 20;
 
 /// Sets HOME in the environment: the user's home, or "/" where the image does not say.
 pub fn home(container: &mut Container<'_>, uid: u32) -> Result<()> {
@@ -20,7 +22,8 @@ pub fn home(container: &mut Container<'_>, uid: u32) -> Result<()> {
         return Err(Fault::new(Op::Lookup, Errno::INVAL));
     };
     let home = match open_passwd(container)? {
-        Some(passwd) => find(&passwd, uid).during(Op::Read)?,
+        // Unreadable is as good as absent: it is only a default.
+        Some(passwd) => find(&passwd, uid).unwrap_or(None),
         None => None,
     };
     let home = home.as_ref().map_or(NONE, |home| home.as_bytes());
@@ -34,16 +37,18 @@ pub fn home(container: &mut Container<'_>, uid: u32) -> Result<()> {
     Ok(())
 }
 
-/// The image may have put anything there: only a regular file is read, and opening it does not wait (a FIFO).
+/// The image may have put anything there: only a regular file is read, and opening it does not wait (a FIFO). None of
+/// procfs: they look regular, but end nowhere (/proc/PID/pagemap), or what is read is gone for others (/proc/kmsg).
 fn open_passwd(container: &mut Container<'_>) -> Result<Option<OwnedFd>> {
     let flags = Open::RDONLY | Open::NONBLOCK | Open::NOCTTY;
     let passwd = match inside::open(container.root()?, c"etc/passwd", flags, Symlinks::Follow) {
         Ok(passwd) => passwd,
-        // Unreadable is as good as absent: it is only a default.
         Err(_) => return Ok(None),
     };
     let stat = file::stat(&passwd).during(Op::Statx)?;
-    Ok(file::is_regular(&stat).then_some(passwd))
+    let is_file =
+        file::is_regular(&stat) && file::magic(&passwd).during(Op::Statx)? != file::PROC_SUPER_MAGIC;
+    Ok(is_file.then_some(passwd))
 }
 
 /// The home of the first line with this user's number.
@@ -51,12 +56,14 @@ fn open_passwd(container: &mut Container<'_>) -> Result<Option<OwnedFd>> {
 fn find(passwd: &OwnedFd, uid: u32) -> crate::sys::Result<Option<Path>> {
     let mut lines = Lines::default();
     let mut chunk = [0; PATH_MAX];
-    loop {
+    let mut left = MOST;
+    while left > 0 {
         let filled = match file::read(passwd, &mut chunk) {
             Ok(filled) => filled,
             Err(Errno::INTR) => continue,
             Err(errno) => return Err(errno),
         };
+        left = left.saturating_sub(filled as u64);
         // The last line need not end.
         let bytes = if filled == 0 { b"\n" } else { chunk.get(..filled).unwrap_or(&[]) };
         for byte in bytes {
@@ -68,9 +75,10 @@ fn find(passwd: &OwnedFd, uid: u32) -> crate::sys::Result<Option<Path>> {
             }
         }
         if filled == 0 {
-            return Ok(None);
+            break;
         }
     }
+    Ok(None)
 }
 
 /// A line that is put together; one that is too long to be an entry is dropped.
@@ -144,6 +152,16 @@ mod tests {
         let mut passwd = vec![b'a'; 70_000];
         passwd.extend_from_slice(b"\nu:x:7:7::/h:/bin/sh\n");
         assert_eq!(home_in(&passwd, 7).as_deref(), Some(&b"/h"[..]));
+    }
+
+    /// Seen failing without the bound: it was read for its user's line.
+    #[test]
+    fn a_file_without_end_is_not_read_to_its_end() {
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(MOST)).unwrap();
+        file.write_all(b"\nu:x:7:7::/h:/bin/sh\n").unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        assert!(find(&OwnedFd::from(file), 7).unwrap().is_none());
     }
 
     #[test]

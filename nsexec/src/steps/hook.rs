@@ -8,7 +8,7 @@ use crate::sys::{self, AsFd, BorrowedFd, Errno, OwnedFd, file};
 use crate::text::decimal;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU32, Ordering};
-use skeg_proto::Op;
+use skeg_proto::{NO_FD, Op};
 
 /// What is written to the hook's standard input: the state, with this process's pid put in at its place.
 struct Input<'a> {
@@ -18,7 +18,13 @@ struct Input<'a> {
 }
 
 /// Runs a hook and waits for it. `timeout` in milliseconds; 0: none.
-pub fn hook(container: &mut Container<'_>, path: &CStr, timeout: u32, pid_at: u32) -> Result<()> {
+pub fn hook(
+    container: &mut Container<'_>,
+    path: &CStr,
+    timeout: u32,
+    pid_at: u32,
+    output: u32,
+) -> Result<()> {
     let registers = &container.registers;
     let (Some(argv), Some(env)) = (registers.hook_args, registers.hook_env) else {
         return Err(Fault::new(Op::HookExec, Errno::INVAL));
@@ -29,10 +35,11 @@ pub fn hook(container: &mut Container<'_>, path: &CStr, timeout: u32, pid_at: u3
     let input = Input { parts: [before, pid.as_bytes(), after], part: 0, written: 0 };
 
     let root = container.root.as_ref().map(AsFd::as_fd);
+    let output = empty(output).during(Op::Open)?;
     let (reader, writer) = file::pipe().during(Op::Fork)?;
     let errno = sys::map::shared_number().during(Op::Fork)?;
     let Some(child) = process::fork().during(Op::Fork)? else {
-        errno.store(exec(root, &reader, path, argv, env), Ordering::Relaxed);
+        errno.store(exec(root, (&reader, output), path, argv, env), Ordering::Relaxed);
         process::exit(127)
     };
     drop(reader);
@@ -42,6 +49,17 @@ pub fn hook(container: &mut Container<'_>, path: &CStr, timeout: u32, pid_at: u3
     };
     let status = attend(child, writer, input, deadline)?;
     judge(status, errno)
+}
+
+/// The file for the hook's output, without what the hook before has left in it.
+fn empty(output: u32) -> sys::Result<Option<BorrowedFd<'static>>> {
+    if output == NO_FD {
+        return Ok(None);
+    }
+    let file = file::named(output)?;
+    file::ftruncate(file, 0)?;
+    file::seek(file, 0)?;
+    Ok(Some(file))
 }
 
 fn judge(status: u32, errno: &AtomicU32) -> Result<()> {
@@ -56,7 +74,7 @@ fn judge(status: u32, errno: &AtomicU32) -> Result<()> {
 /// container's root, as with runc. Returns the errno.
 fn exec(
     root: Option<BorrowedFd<'_>>,
-    stdin: &OwnedFd,
+    (stdin, output): (&OwnedFd, Option<BorrowedFd<'_>>),
     path: &CStr,
     argv: Pointers<'_>,
     env: Pointers<'_>,
@@ -64,6 +82,8 @@ fn exec(
     let ready = root
         .map_or(Ok(()), file::fchdir)
         .and_then(|()| file::dup_onto(stdin, 0))
+        .and_then(|()| output.map_or(Ok(()), |file| file::dup_onto(file, 1)))
+        .and_then(|()| output.map_or(Ok(()), |file| file::dup_onto(file, 2)))
         .and_then(|()| file::close_from(3));
     let errno = match ready {
         Ok(()) => {

@@ -6,7 +6,7 @@ use crate::fault::{During, Fault, Result};
 use crate::inside::{self, Symlinks};
 use crate::sys::file::{self, Open};
 use crate::sys::{self, AsFd, BorrowedFd, Errno, OwnedFd, mount};
-use crate::text::Path;
+use crate::text::{Path, decimal};
 use core::ffi::CStr;
 use skeg_proto::Op;
 
@@ -43,6 +43,20 @@ pub fn file_label(container: &mut Container<'_>, path: &CStr, value: &CStr) -> R
     let flags = Open::RDONLY | Open::DIRECTORY;
     let dir = inside::open(container.root()?, path, flags, Symlinks::Follow).during(Op::OpenTarget)?;
     file::fsetxattr(&dir, c"security.selinux", value.to_bytes()).during(Op::Xattr)
+}
+
+/// chmod(2) of an O_PATH descriptor: by its name in procfs, where a name of the root would lead to whatever is there now.
+pub fn chmod(container: &mut Container<'_>, file: &OwnedFd, mode: u32) -> Result<()> {
+    let fds = || {
+        let mut fds = Path::default();
+        fds.push_decimal(sys::process::getpid())?;
+        fds.push(b"/fd")?;
+        Ok(fds)
+    };
+    let procfs = procfs(container)?;
+    let flags = Open::PATH | Open::DIRECTORY;
+    let fds = inside::open_beneath(procfs, fds().during(Op::Chmod)?.as_c_str(), flags).during(Op::Chmod)?;
+    file::chmodat(&fds, decimal(file::number(file)).as_c_str(), mode).during(Op::Chmod)
 }
 
 /// Writes a file of a procfs that is known to be one, without following a symlink or going to another mount: a path

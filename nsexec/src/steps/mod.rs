@@ -48,7 +48,7 @@ pub struct Container<'a> {
     parent: Option<(&'a [u8], OwnedFd)>,
     /// Whether the next file system starts as a copy of what it covers.
     copy_up: bool,
-    /// Where the program was found.
+    /// The path by which the program is executed.
     program: Option<&'a CStr>,
     /// A working directory that only the container's user may enter.
     workdir: Option<&'a CStr>,
@@ -153,15 +153,21 @@ impl<'a> Container<'a> {
                 mount::set_attributes(self, path, mount::Change { set, clear }, recursive)
             }
             Step::Device { path, mode, major, minor, uid, gid } => {
-                device::device(self, path, &device::Node { mode, major, minor, uid, gid })
+                let kind = device::Kind { mode, major, minor };
+                device::device(self, path, &device::Node { kind, uid, gid })
             }
-            Step::Symlink { path, target, exact } => device::symlink(self, path, target, exact),
+            Step::HostDevice { path, mode, major, minor } => {
+                device::host_device(self, path, &device::Kind { mode, major, minor })
+            }
+            Step::Symlink { path, target, exact, replace } => {
+                device::symlink(self, path, target, device::Present::of(exact, replace))
+            }
             Step::Directory { path, mode } => device::directory(self, path, mode),
             Step::Console { socket, rows, columns, mount } => {
                 console::console(self, socket, console::Size { rows, columns }, mount)
             }
             Step::HookPoint {} => self.hook_point(),
-            Step::Hook { path, timeout, pid_at } => hook::hook(self, path, timeout, pid_at),
+            Step::Hook { path, timeout, pid_at, output } => hook::hook(self, path, timeout, pid_at, output),
             Step::Pivot {} => root::pivot(self),
             Step::MoveRoot {} => root::move_root(self),
             Step::Sysctl { path, value } => host::sysctl(self, path, value),
@@ -188,7 +194,9 @@ impl<'a> Container<'a> {
             }
             Step::ReopenNull {} => stdio::reopen_null(self),
             Step::ChownStdio { uid } => stdio::chown(uid),
-            Step::Program { uid, gid } => program::program(self, uid, gid),
+            Step::Program { uid, gid, effective, name } => {
+                program::program(self, &program::Rights { uid, gid, effective }, name)
+            }
             Step::Home { uid } => home::home(self, uid),
             Step::Workdir { path } => program::workdir(self, path),
             Step::Ready { fifo } => {

@@ -9,9 +9,26 @@ use crate::text::PATH_MAX;
 use core::ffi::CStr;
 use skeg_proto::Op;
 
-/// Finds the program among the candidates, as execvp(3) would, but with the user's rights: the first that the user may
+/// CAP_DAC_OVERRIDE: permissions of files do not count.
+const DAC_OVERRIDE: u64 = 1 << 1;
+/// CAP_DAC_READ_SEARCH: those of directories do not.
+const DAC_READ_SEARCH: u64 = 1 << 2;
+/// The capabilities that decide what a program may execute.
+const OVER_FILES: u64 = DAC_OVERRIDE | DAC_READ_SEARCH;
+
+/// What the process will have.
+pub struct Rights {
+    /// The user.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// The effective capabilities.
+    pub effective: u64,
+}
+
+/// Finds the program among the candidates, as execvp(3) would, but with the process's rights: the first that it may
 /// execute. So a missing program fails `create`, not `start`.
-pub fn program(container: &mut Container<'_>, uid: u32, gid: u32) -> Result<()> {
+pub fn program<'a>(container: &mut Container<'a>, rights: &Rights, name: &'a CStr) -> Result<()> {
     let Some(candidates) = container.registers.candidates else {
         return Err(Fault::new(Op::Lookup, Errno::NOENT));
     };
@@ -24,13 +41,30 @@ pub fn program(container: &mut Container<'_>, uid: u32, gid: u32) -> Result<()> 
         }
     }
     let root = container.root()?;
-    let (old_gid, old_uid) = (sys::cred::setfsgid(gid), sys::cred::setfsuid(uid));
-    let found = find(root, candidates.iter());
+    let (old_gid, old_uid) = (sys::cred::setfsgid(rights.gid), sys::cred::setfsuid(rights.uid));
+    // The step from root to another user has taken them away.
+    let held = if old_uid == 0 && rights.uid != 0 { 0 } else { OVER_FILES };
+    let found = with(rights.effective, held, || find(root, candidates.iter()));
     // In this order: it takes back CAP_SETGID with the user.
     sys::cred::setfsuid(old_uid);
     sys::cred::setfsgid(old_gid);
-    container.program = Some(found?);
+    let found = found?;
+    container.program = Some(if name.is_empty() { found } else { name });
     Ok(())
+}
+
+/// Looks with those of the capabilities over files that are `wanted`; at most `held` are there.
+fn with<T>(wanted: u64, held: u64, look: impl FnOnce() -> Result<T>) -> Result<T> {
+    let wanted = if wanted & DAC_OVERRIDE == 0 { wanted & OVER_FILES } else { OVER_FILES };
+    if wanted == held {
+        return look();
+    }
+    let (effective, permitted, inheritable) = sys::cred::capget().during(Op::Capset)?;
+    let reduced = effective & !OVER_FILES | wanted & permitted;
+    sys::cred::capset(reduced, permitted, inheritable).during(Op::Capset)?;
+    let found = look();
+    sys::cred::capset(effective, permitted, inheritable).during(Op::Capset)?;
+    found
 }
 
 /// The first candidate that can be executed; otherwise the error of the last one that exists.

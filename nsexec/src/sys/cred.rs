@@ -66,6 +66,12 @@ pub fn set_no_new_privs() -> Result<()> {
     rustix::thread::set_no_new_privs(true)
 }
 
+/// `int capget(...)`: capget(2). The effective, the permitted and the inheritable set.
+pub fn capget() -> Result<(u64, u64, u64)> {
+    let sets = rustix::thread::capabilities(None)?;
+    Ok((sets.effective.bits(), sets.permitted.bits(), sets.inheritable.bits()))
+}
+
 /// `int capset(...)`: capset(2).
 pub fn capset(effective: u64, permitted: u64, inheritable: u64) -> Result<()> {
     let sets = CapabilitySets {

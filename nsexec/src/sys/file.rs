@@ -27,6 +27,13 @@ pub fn named(number: u32) -> Result<BorrowedFd<'static>> {
     Ok(unsafe { BorrowedFd::borrow_raw(raw) })
 }
 
+/// The number of a descriptor, for its name in procfs.
+pub fn number(fd: impl AsFd) -> u32 {
+    use rustix::fd::AsRawFd;
+    // A descriptor that is open is not negative.
+    u32::try_from(fd.as_fd().as_raw_fd()).unwrap_or(u32::MAX)
+}
+
 /// As `named`, but closed when dropped.
 pub fn take(number: u32) -> Result<OwnedFd> {
     use rustix::fd::FromRawFd;
@@ -153,6 +160,12 @@ pub fn symlinkat(target: &CStr, dir: impl AsFd, name: &CStr) -> Result<()> {
     rustix::fs::symlinkat(target, dir, name)
 }
 
+/// `int unlinkat(int dirfd, const char *path, int flags)`: unlink(2), or with AT_REMOVEDIR rmdir(2).
+pub fn unlinkat(dir: impl AsFd, name: &CStr, directory: bool) -> Result<()> {
+    let flags = if directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+    rustix::fs::unlinkat(dir, name, flags)
+}
+
 /// `ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t size)`: readlink(2). Returns how many bytes of
 /// the buffer it filled.
 pub fn readlinkat(dir: impl AsFd, name: &CStr, buffer: &mut [u8]) -> Result<usize> {
@@ -199,6 +212,11 @@ pub fn ftruncate(file: impl AsFd, len: u64) -> Result<()> {
 /// `int fchmod(int fd, mode_t mode)`: chmod(2).
 pub fn fchmod(file: impl AsFd, mode: u32) -> Result<()> {
     rustix::fs::fchmod(file, Mode::from_raw_mode(mode))
+}
+
+/// `int fchmodat(int dirfd, const char *path, mode_t mode, 0)`: chmod(2).
+pub fn chmodat(dir: impl AsFd, name: &CStr, mode: u32) -> Result<()> {
+    rustix::fs::chmodat(dir, name, Mode::from_raw_mode(mode), AtFlags::empty())
 }
 
 /// `int futimens(int fd, const struct timespec times[2])`: the times of another file, utimensat(2).

@@ -2,7 +2,7 @@
 
 use crate::files::in_own_mounts;
 use crate::harness;
-use crate::plan::{NEWTIME, NEWUSER, Plan, c, filesystem};
+use crate::plan::{NEWTIME, NEWUSER, Plan, c, filesystem, program};
 use nix::mount::{MsFlags, mount};
 use nix::sys::wait::WaitStatus;
 use skeg_proto::step::StepBuf;
@@ -75,7 +75,7 @@ fn the_hosts_root_is_gone_after_the_pivot() {
 #[test]
 fn no_mount_reaches_the_host() {
     let plan = Plan::new(&["true"]).with(filesystem("/tmp", "tmpfs", &[]));
-    let plan = plan.with(StepBuf::Program { uid: 0, gid: 0 });
+    let plan = plan.with(program(0));
     let (outcome, mounts) = in_own_mounts(|| {
         let shared = MsFlags::MS_REC | MsFlags::MS_SHARED;
         mount(None::<&str>, "/", None::<&str>, shared, None::<&str>).unwrap();
@@ -88,7 +88,7 @@ fn no_mount_reaches_the_host() {
 #[test]
 fn the_root_can_be_moved_instead() {
     let plan = Plan::new(&["sh", "-c", "pwd; ls /"]);
-    let outcome = plan.with(StepBuf::MoveRoot {}).with(StepBuf::Program { uid: 0, gid: 0 }).run();
+    let outcome = plan.with(StepBuf::MoveRoot {}).with(program(0)).run();
     assert_eq!(outcome.failure(), None);
     assert_eq!(outcome.stdout, "/\nbin\ndev\netc\nproc\ntmp\n", "{outcome:?}");
 }

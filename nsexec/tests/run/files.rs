@@ -13,6 +13,7 @@ const RDONLY: u64 = 1;
 const NOSUID: u64 = 2;
 const ENODEV: u32 = 19;
 const ENOTDIR: u32 = 20;
+const ENAMETOOLONG: u32 = 36;
 const EEXIST: u32 = 17;
 const ELOOP: u32 = 40;
 
@@ -177,6 +178,20 @@ fn a_symlink_is_copied_and_not_followed() {
     assert_eq!(plan.run().stdout, "");
 }
 
+/// Seen failing with 128 levels as the most, and ELOOP for more.
+#[test]
+fn a_deep_tree_is_copied() {
+    for (depth, failed) in [(399, None), (402, Some((Op::Copy, ENAMETOOLONG)))] {
+        let deep = "d/".repeat(depth);
+        let plan = Plan::new(&["ls", &format!("/data/{deep}")]);
+        fs::create_dir_all(plan.path(&format!("data/{deep}"))).unwrap();
+        fs::write(plan.path(&format!("data/{deep}file")), "").unwrap();
+        let outcome = plan.with(StepBuf::CopyUp {}).with(filesystem("/data", "tmpfs", &[])).pivot().run();
+        assert_eq!(outcome.failure().map(|failure| (failure.op, failure.errno)), failed);
+        assert_eq!(outcome.stdout, if failed.is_none() { "file\n" } else { "" });
+    }
+}
+
 #[test]
 fn only_the_next_file_system_is_a_copy() {
     let plan = Plan::new(&["sh", "-c", "ls /etc /data"]);
@@ -310,7 +325,8 @@ fn a_dev_that_is_a_symlink_leads_nowhere_outside() {
     let plan = Plan::new(&["true"]);
     fs::remove_dir(plan.path("dev")).unwrap();
     symlink(outside.path(), plan.path("dev")).unwrap();
-    let link = StepBuf::Symlink { path: c("/dev/fd"), target: c("/proc/self/fd"), exact: false };
+    let link =
+        StepBuf::Symlink { path: c("/dev/fd"), target: c("/proc/self/fd"), exact: false, replace: false };
     let plan = plan.with(device("/dev/null", 1, 3)).with(link).pivot();
     assert_eq!(plan.run().code(), Some(0));
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);

@@ -3,14 +3,14 @@
 use crate::plan::{Plan, c, list};
 use skeg_proto::step::StepBuf;
 use skeg_proto::sync::ToRuntime;
-use skeg_proto::{Op, Stage};
+use skeg_proto::{NO_FD, Op, Stage};
 
 /// A shell script as a hook of the container's root (startContainer).
 fn hook(plan: Plan, script: &str, timeout: u32, stdin: &[u8], pid_at: u32) -> Plan {
     plan.before_exec(StepBuf::HookArgs { args: list(&["sh", "-c", script]), flags: 0 })
         .before_exec(StepBuf::HookEnv { vars: list(&["PATH=/bin"]), flags: 0 })
         .before_exec(StepBuf::HookStdin { text: stdin.to_vec(), flags: 0 })
-        .before_exec(StepBuf::Hook { path: c("/bin/sh"), timeout, pid_at })
+        .before_exec(StepBuf::Hook { path: c("/bin/sh"), timeout, pid_at, output: NO_FD })
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_hook_that_does_not_end_is_killed() {
 fn a_missing_hook_is_reported_with_its_errno() {
     let mut plan = hook(Plan::new(&["true"]).pivot(), "", 0, b"", 0);
     let at = plan.start.len() - 2;
-    plan.start[at] = StepBuf::Hook { path: c("/missing"), timeout: 0, pid_at: 0 };
+    plan.start[at] = StepBuf::Hook { path: c("/missing"), timeout: 0, pid_at: 0, output: NO_FD };
     let failure = plan.run().failure().unwrap();
     assert_eq!((failure.op, failure.errno), (Op::HookExec, 2));
 }

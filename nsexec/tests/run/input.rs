@@ -4,7 +4,7 @@ use crate::harness::{self, Outcome};
 use crate::plan::{NEWPID, NEWUSER, Plan, c};
 use skeg_proto::frame::DecodeError;
 use skeg_proto::step::StepBuf;
-use skeg_proto::{MAX_STREAM, Op, Stage};
+use skeg_proto::{MAX_STREAM, NO_FD, Op, Stage};
 
 fn assert_refused(outcome: &Outcome, error: DecodeError) {
     let failure = outcome.failure().expect("a failure is reported");
@@ -67,7 +67,7 @@ fn a_program_that_is_not_looked_for_is_refused() {
 #[test]
 fn a_hook_without_its_registers_is_refused() {
     let plan = Plan::new(&["true"]).pivot();
-    let plan = plan.before_exec(StepBuf::Hook { path: c("/bin/true"), timeout: 0, pid_at: 0 });
+    let plan = plan.before_exec(StepBuf::Hook { path: c("/bin/true"), timeout: 0, pid_at: 0, output: NO_FD });
     assert_refused(&plan.run(), DecodeError::Order);
 }
 
@@ -77,7 +77,7 @@ fn a_pid_outside_of_the_state_is_refused() {
         .pivot()
         .before_exec(StepBuf::HookArgs { args: Vec::new(), flags: 0 })
         .before_exec(StepBuf::HookEnv { vars: Vec::new(), flags: 0 })
-        .before_exec(StepBuf::Hook { path: c("/bin/true"), timeout: 0, pid_at: 1 });
+        .before_exec(StepBuf::Hook { path: c("/bin/true"), timeout: 0, pid_at: 1, output: NO_FD });
     assert_refused(&plan.run(), DecodeError::BadValue);
 }
 

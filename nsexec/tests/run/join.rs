@@ -1,7 +1,7 @@
 //! Entering a container that runs.
 
 use crate::harness::{self, Outcome, Running};
-use crate::plan::{NAMESPACES, NEWUSER, Plan, c};
+use crate::plan::{NAMESPACES, NEWUSER, Plan, c, program};
 use nix::unistd::Pid;
 use skeg_proto::step::StepBuf;
 use skeg_proto::sync::ToNsexec;
@@ -28,7 +28,7 @@ fn command(args: &[&str]) -> Plan {
     plan.init.clone_flags = 0;
     plan.setup.remove(6);
     plan.setup.drain(..3);
-    plan.with(StepBuf::Program { uid: 0, gid: 0 })
+    plan.with(program(0))
 }
 
 fn run_with_pidfd(mut plan: Plan, pid: Pid, namespaces: u32) -> Outcome {

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 pub const RSLAVE: u32 = 1 << 14 | 1 << 19;
 /// CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET.
 pub const NAMESPACES: u32 = 0x2_0000 | 0x2000_0000 | 0x400_0000 | 0x800_0000 | 0x4000_0000;
+/// The bit of CAP_DAC_OVERRIDE.
+pub const DAC_OVERRIDE: u64 = 1 << 1;
 /// CLONE_NEWPID.
 pub const NEWPID: u32 = 0x2000_0000;
 /// CLONE_NEWUSER.
@@ -76,7 +78,7 @@ impl Plan {
 
     /// Adds pivot_root and the search for the program.
     pub fn pivot(self) -> Self {
-        self.with(StepBuf::Pivot {}).with(StepBuf::Program { uid: 0, gid: 0 })
+        self.with(StepBuf::Pivot {}).with(program(0))
     }
 
     /// In the process that reads it.
@@ -160,6 +162,16 @@ pub fn credentials(id: u32) -> StepBuf {
         inheritable: 0,
         ambient: 0,
     }
+}
+
+/// The search for the program, as this user without capabilities; root has those over files.
+pub fn program(id: u32) -> StepBuf {
+    program_with(id, if id == 0 { DAC_OVERRIDE } else { 0 })
+}
+
+/// The same with these effective capabilities.
+pub fn program_with(id: u32, effective: u64) -> StepBuf {
+    StepBuf::Program { uid: id, gid: id, effective, name: c("") }
 }
 
 /// A path as the wire has it.

@@ -1,7 +1,7 @@
 //! The program: where it is found, where it starts, what it inherits.
 
 use crate::harness;
-use crate::plan::{Plan, c, credentials, list};
+use crate::plan::{DAC_OVERRIDE, Plan, c, credentials, list, program, program_with};
 use skeg_proto::step::StepBuf;
 use skeg_proto::{Op, Stage};
 use std::fs::{self, File};
@@ -56,9 +56,33 @@ fn the_users_own_rights_count() {
     let plan = looked_for(&["/etc/private"]);
     executable(&plan, "etc/private", "");
     fs::set_permissions(plan.path("etc/private"), fs::Permissions::from_mode(0o700)).unwrap();
-    let plan = plan.with(StepBuf::Pivot {}).with(StepBuf::Program { uid: 1000, gid: 1000 });
+    let plan = plan.with(StepBuf::Pivot {}).with(program(1000));
     let failure = plan.run().failure().unwrap();
     assert_eq!((failure.op, failure.errno), (Op::Lookup, 13));
+}
+
+/// Seen failing with the rights of the user alone.
+#[test]
+fn the_capabilities_that_the_process_will_have_count() {
+    for (user, effective, errno) in [(1000, DAC_OVERRIDE, None), (0, 0, Some(13)), (0, DAC_OVERRIDE, None)] {
+        let plan = looked_for(&["/etc/private"]);
+        executable(&plan, "etc/private", "#!/bin/true\n");
+        fs::set_permissions(plan.path("etc/private"), fs::Permissions::from_mode(0o700)).unwrap();
+        let owner = Some(if user == 0 { 1000 } else { 0 });
+        std::os::unix::fs::chown(plan.path("etc/private"), owner, owner).unwrap();
+        let plan = plan.with(StepBuf::Pivot {}).with(program_with(user, effective));
+        assert_eq!(plan.run().failure().map(|failure| failure.errno), errno, "{user} {effective}");
+    }
+}
+
+/// Seen failing where what was found is executed.
+#[test]
+fn a_program_is_executed_by_its_own_name() {
+    let plan = looked_for(&["/tmp/script"]);
+    executable(&plan, "tmp/script", "#!/bin/echo\n");
+    let step = StepBuf::Program { uid: 0, gid: 0, effective: DAC_OVERRIDE, name: c("./script") };
+    let plan = plan.with(StepBuf::Pivot {}).with(step).before_exec(StepBuf::Workdir { path: c("/tmp") });
+    assert_eq!(plan.run().stdout, "./script\n");
 }
 
 #[test]
@@ -70,7 +94,7 @@ fn the_users_groups_count() {
     let mut plan = plan
         .with(StepBuf::Groups { gids: vec![7, 4242], flags: 0 })
         .with(StepBuf::Pivot {})
-        .with(StepBuf::Program { uid: 1000, gid: 1000 });
+        .with(program(1000));
     plan.start[0] = credentials(1000);
     assert_eq!(plan.run().code(), Some(0));
 }

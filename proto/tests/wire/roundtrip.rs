@@ -79,5 +79,5 @@ fn fields_of_a_step_carry_the_tables_names() {
     let (message, _) = Message::split(&bytes).unwrap();
     let step = StepBuf::from(Step::read(&message).unwrap());
     let names: Vec<&str> = step.fields().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["path", "target", "exact"]);
+    assert_eq!(names, ["path", "target", "exact", "replace"]);
 }

@@ -5,22 +5,40 @@ use crate::plan::{Plan, Planned};
 use nix::errno::Errno;
 use skeg_proto::field::Value;
 use skeg_proto::step::StepBuf;
-use skeg_proto::{DecodeError, Failure, Op};
+use skeg_proto::{DecodeError, Failure, Op, Stage};
 use std::collections::BTreeMap;
 
-/// `mounts[3] (/data): set option "sizee=1" of tmpfs: EINVAL: invalid argument`.
-pub fn explain(failure: &Failure, plan: &Plan) -> String {
+/// `mounts[3] (/data): set option "sizee=1" of tmpfs: EINVAL: invalid argument`. `output` is what the last hook that
+/// nsexec ran has written.
+pub fn explain(failure: &Failure, plan: &Plan, output: Option<&str>) -> String {
     let planned = plan.step(failure.step);
     if let Some(program) = missing_program(failure, plan) {
         return program;
     }
-    let origin = planned.map_or_else(|| failure.stage.text().to_owned(), |p| p.origin.to_string());
-    sentence(failure, &origin, &attempt(failure, plan, planned))
+    let sentence = sentence(failure, place(failure, plan, planned), &attempt(failure, plan, planned));
+    match (failure.op, output) {
+        (Op::HookStatus | Op::HookTimeout, Some(output)) => format!("{sentence}, output: {output:?}"),
+        _ => sentence,
+    }
+}
+
+/// The place in config.json: the step's, or a part of it that the operation is about.
+fn place<'a>(failure: &Failure, plan: &'a Plan, planned: Option<&'a Planned>) -> &'a str {
+    let part = match (failure.stage, failure.op) {
+        // Before the steps: what INIT asks for.
+        _ if failure.step != 0 => user_part(failure),
+        (Stage::Host, Op::Open | Op::Write) => Some("process.oomScoreAdj"),
+        (Stage::Clone, Op::Open | Op::Write) => Some("linux.timeOffsets"),
+        (Stage::Join, Op::Open | Op::Setns) => plan.joins.get(failure.detail as usize).map(String::as_str),
+        _ => None,
+    };
+    part.or(planned.map(|planned| &*planned.origin)).unwrap_or(failure.stage.text())
 }
 
 /// As [`explain`], for `start`, which has no plan: `origins` are those of its steps.
 pub fn explain_start(failure: &Failure, origins: &BTreeMap<u32, String>) -> String {
-    let origin = origins.get(&failure.step).map_or(failure.stage.text(), String::as_str);
+    let step = origins.get(&failure.step).map_or(failure.stage.text(), String::as_str);
+    let origin = user_part(failure).unwrap_or(step);
     let attempt = hook_attempt(failure, origin).unwrap_or_else(|| failure.op.text().to_owned());
     sentence(failure, origin, &attempt)
 }
@@ -29,6 +47,18 @@ fn sentence(failure: &Failure, origin: &str, attempt: &str) -> String {
     match reason(failure) {
         Some(reason) => format!("{origin}: {attempt}: {reason}"),
         None => format!("{origin}: {attempt}"),
+    }
+}
+
+/// The part of `process.user` that a step has failed on.
+fn user_part(failure: &Failure) -> Option<&'static str> {
+    match failure.op {
+        // In a user namespace that it joins, the process becomes root first.
+        _ if failure.stage == Stage::Join => None,
+        Op::Setuid => Some("process.user.uid"),
+        Op::Setgid => Some("process.user.gid"),
+        Op::Setgroups => Some("process.user.additionalGids"),
+        _ => None,
     }
 }
 
@@ -52,6 +82,7 @@ fn attempt(failure: &Failure, plan: &Plan, planned: Option<&Planned>) -> String 
             format!("open source {}", field("source").or_else(|| field("path")).unwrap_or_default())
         }
         Op::Setns => format!("join {}", joined(plan, failure.detail)),
+        Op::Open if failure.stage == Stage::Join => format!("open {}", joined(plan, failure.detail)),
         Op::HookStatus | Op::HookTimeout => {
             hook_attempt(failure, planned.map_or("", |p| &p.origin)).unwrap_or_default()
         }
@@ -84,7 +115,8 @@ fn missing_program(failure: &Failure, plan: &Plan) -> Option<String> {
     })?;
     let errno = Errno::from_raw(i32::try_from(failure.errno).unwrap_or(0));
     Some(match errno {
-        Errno::ENOENT if !program.contains('/') => {
+        // A directory of that name is no program, either.
+        Errno::ENOENT | Errno::EISDIR if !program.contains('/') => {
             format!("exec: {program:?}: executable file not found in $PATH")
         }
         Errno::ENOENT | Errno::ENOTDIR => format!("exec: {program:?}: stat {program}: {}", meaning(errno)),

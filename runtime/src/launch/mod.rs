@@ -66,6 +66,8 @@ pub struct Stage {
     /// At its end when nsexec has memory of its own.
     exec: Option<File>,
     sync: OwnedFd,
+    /// What the hooks that it runs write to.
+    hook_output: Option<File>,
 }
 
 /// What nsexec says, with the fd that came along.
@@ -103,9 +105,12 @@ impl Stage {
     }
 
     /// Hands over the fds that the plan names, in the order of `plan.fds`.
-    pub fn send_fds(&self, fds: &[(FdRole, OwnedFd)]) -> Result<(), Error> {
+    pub fn send_fds(&mut self, fds: &[(FdRole, OwnedFd)]) -> Result<(), Error> {
         let frame = ToNsexec::Fd.frame();
-        for (_, fd) in fds {
+        for (role, fd) in fds {
+            if *role == FdRole::HookOutput {
+                self.hook_output = fd.try_clone().map(File::from).ok();
+            }
             let fds = [fd.as_raw_fd()];
             let control = [ControlMessage::ScmRights(&fds)];
             let data = [IoSlice::new(&frame)];
@@ -116,6 +121,11 @@ impl Stage {
             }
         }
         Ok(())
+    }
+
+    /// What the last of the hooks that nsexec runs has written.
+    pub fn hook_output(&self) -> Option<String> {
+        self.hook_output.as_ref().map(crate::hooks::read_back)
     }
 
     /// The pid of the first process, to be put into cgroups before it gets its plan.

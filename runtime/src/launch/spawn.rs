@@ -57,6 +57,7 @@ pub(super) fn spawn(
         pipe: Some(File::from(plan_write)),
         exec: exec.map(|(read, _)| File::from(read)),
         sync: ours,
+        hook_output: None,
     })
 }
 

@@ -141,7 +141,7 @@ impl Created {
     pub fn wait_for_exec(&mut self) -> Result<(), Error> {
         match self.stage.listen()? {
             None => Ok(()),
-            Some(said) => Err(unexpected(said.message, &self.plan).into()),
+            Some(said) => Err(unexpected(said.message, &self.plan, &self.stage).into()),
         }
     }
 
@@ -209,7 +209,7 @@ impl Conversation<'_> {
                     }
                     return Ok(master);
                 }
-                other => return Err(unexpected(other, self.plan).into()),
+                other => return Err(unexpected(other, self.plan, stage).into()),
             }
         }
         Err(launch::Error::Silent("it closed its socket".to_owned()).into())
@@ -315,9 +315,11 @@ fn mapped_pid(stage: &Stage) -> Pid {
 }
 
 /// A message that ends the conversation.
-fn unexpected(message: ToRuntime, plan: &Plan) -> launch::Error {
+fn unexpected(message: ToRuntime, plan: &Plan, stage: &Stage) -> launch::Error {
     match message {
-        ToRuntime::Failed(failure) => launch::Error::Step(launch::explain(&failure, plan)),
+        ToRuntime::Failed(failure) => {
+            launch::Error::Step(launch::explain(&failure, plan, stage.hook_output().as_deref()))
+        }
         _ => launch::Error::Unexpected("out of order"),
     }
 }
@@ -466,6 +468,10 @@ fn open_fds(
             let fd = match role {
                 FdRole::Cgroup => cgroup.dir_fd(),
                 FdRole::Fifo => Some(make_fifo(directory)?),
+                FdRole::HookOutput => {
+                    let made = hooks::output_file();
+                    Some(made.map_err(launch::syscall("make a file for the output of hooks"))?.into())
+                }
                 FdRole::ConsoleSocket => console.take(),
                 FdRole::Tree(number) => match plan.trees.get(*number) {
                     Some(tree) => Some(launch::tree::make(tree, &mut mappings).map_err(launch::Error::from)?),

@@ -143,7 +143,7 @@ fn lead(
             ToRuntime::Ready if plan.has_foreground_console() => stage.say(ToNsexec::Start)?,
             ToRuntime::Ready => {}
             ToRuntime::Failed(failure) => {
-                return Err(launch::Error::Step(launch::explain(&failure, plan)).into());
+                return Err(launch::Error::Step(launch::explain(&failure, plan, None)).into());
             }
             _ => return Err(launch::Error::Unexpected("out of order").into()),
         }
@@ -195,7 +195,7 @@ fn open_fds(
                 FdRole::Cgroup => cgroup.dir_fd(),
                 FdRole::ConsoleSocket => console.take(),
                 FdRole::Init => init.take(),
-                FdRole::Fifo | FdRole::Tree(_) => None,
+                FdRole::Fifo | FdRole::HookOutput | FdRole::Tree(_) => None,
             };
             Ok((*role, fd.ok_or_else(|| Error::Usage(format!("a file descriptor is missing: {role:?}")))?))
         })

@@ -61,6 +61,11 @@ table! {
     CheckpointRestore = 40,
 }
 
+/// Whether a capability is among the kernel's bits.
+pub(super) fn has(mask: u64, capability: Capability) -> bool {
+    mask & 1 << number(capability) != 0
+}
+
 /// A set of capabilities as the kernel's bits.
 pub(super) fn mask(set: &Capabilities) -> u64 {
     set.iter().fold(0, |mask, capability| mask | 1 << number(*capability))

@@ -76,7 +76,12 @@ impl Builder {
             self.push(step, entry.origin.clone());
             for name in names.iter().filter(|name| Path::new(name) != Path::new(dir) && !name.contains('=')) {
                 let path = c_string(entry.target.join(name), &entry.origin)?;
-                let step = StepBuf::Symlink { path, target: c_string(dir, &entry.origin)?, exact: false };
+                let step = StepBuf::Symlink {
+                    path,
+                    target: c_string(dir, &entry.origin)?,
+                    exact: false,
+                    replace: false,
+                };
                 self.push(step, entry.origin.clone());
             }
         }

@@ -1,8 +1,9 @@
 //! Hooks that nsexec runs itself, and the point where it waits for the runtime's and for network devices.
 
 use super::text::{c_string, c_strings};
-use super::{Builder, Error, Options};
+use super::{Builder, Error, FdRole, Options};
 use oci_spec::runtime::{Hook, Hooks, Spec};
+use skeg_proto::NO_FD;
 use skeg_proto::step::StepBuf;
 
 impl Builder {
@@ -21,16 +22,27 @@ impl Builder {
         }
         let Some(hooks) = hooks else { return Ok(()) };
         let state = StateText::new(spec, options, "creating");
-        self.hook_list(hooks, Hooks::create_container, "createContainer", &[], &state)
+        let output = match hooks.create_container().as_deref() {
+            Some([_, ..]) => self.fd(FdRole::HookOutput),
+            _ => NO_FD,
+        };
+        let context = Context { state, default_env: &[], output };
+        self.hook_list(hooks, Hooks::create_container, "createContainer", &context)
     }
 
     /// startContainer: inside the container, before its program. Without an environment of their own they get the
     /// process's, as runc does.
     pub(super) fn start_container_hooks(&mut self, spec: &Spec, options: &Options) -> Result<(), Error> {
         let Some(hooks) = spec.hooks() else { return Ok(()) };
-        let env = spec.process().as_ref().and_then(|p| p.env().as_deref()).unwrap_or_default();
+        let output = match hooks.start_container().as_deref() {
+            // `start` is another process than `create`, and has no file of its own.
+            Some([_, ..]) if !options.fifo => self.fd(FdRole::HookOutput),
+            _ => NO_FD,
+        };
+        let default_env = spec.process().as_ref().and_then(|p| p.env().as_deref()).unwrap_or_default();
         let state = StateText::new(spec, options, "created");
-        self.hook_list(hooks, Hooks::start_container, "startContainer", env, &state)
+        let context = Context { state, default_env, output };
+        self.hook_list(hooks, Hooks::start_container, "startContainer", &context)
     }
 
     fn hook_list(
@@ -38,9 +50,9 @@ impl Builder {
         hooks: &Hooks,
         list: impl Fn(&Hooks) -> &Option<Vec<Hook>>,
         name: &str,
-        default_env: &[String],
-        state: &StateText,
+        context: &Context<'_>,
     ) -> Result<(), Error> {
+        let Context { state, default_env, output } = context;
         for (index, hook) in list(hooks).iter().flatten().enumerate() {
             let origin = format!("hooks.{name}[{index}] ({})", hook.path().display());
             let path = c_string(hook.path(), &origin)?;
@@ -54,10 +66,19 @@ impl Builder {
             self.push(StepBuf::HookEnv { vars: c_strings(env, &origin)?, flags: 0 }, origin.clone());
             self.push(StepBuf::HookStdin { text: state.text.clone().into_bytes(), flags: 0 }, origin.clone());
             let timeout = seconds.saturating_mul(1000);
-            self.push(StepBuf::Hook { path, timeout, pid_at: state.pid_at }, origin);
+            self.push(StepBuf::Hook { path, timeout, pid_at: state.pid_at, output: *output }, origin);
         }
         Ok(())
     }
+}
+
+/// What the hooks of a list have in common.
+struct Context<'a> {
+    state: StateText,
+    /// The environment of those that have none of their own.
+    default_env: &'a [String],
+    /// The fd of the file for their output.
+    output: u32,
 }
 
 /// The state JSON for a hook inside the container, with the place for the pid as it is seen there.

@@ -53,6 +53,8 @@ pub struct Plan {
     pub birth: Birth,
     /// The mounts that the runtime makes.
     pub trees: Vec<Tree>,
+    /// The places in config.json of what INIT has joined, in its order.
+    pub joins: Vec<String>,
 }
 
 /// Who makes the container's process.
@@ -88,6 +90,8 @@ pub enum FdRole {
     ConsoleSocket,
     /// A pidfd of the container's init.
     Init,
+    /// The file that the hooks which nsexec runs write to.
+    HookOutput,
     /// The tree of mounts with this position in `trees`.
     Tree(usize),
 }
@@ -184,7 +188,7 @@ pub fn compile(
     // Confined as the program is: what a hook's path leads to is the image's.
     plan.start_container_hooks(spec, options)?;
     plan.exec(options.keep_fds);
-    Ok(plan.finish(creation.init(spec, facts)?))
+    Ok(Plan { joins: creation.places(spec), ..plan.finish(creation.init(spec, facts)?) })
 }
 
 /// A plan being made.
@@ -238,7 +242,7 @@ impl Builder {
             self.steps.insert(0, Planned { step, origin: "skeg".into() });
         }
         let Self { steps, fds, first_fd, join, birth, trees } = self;
-        Plan { init, steps, fds, first_fd, join, birth, trees }
+        Plan { init, steps, fds, first_fd, join, birth, trees, joins: Vec::new() }
     }
 }
 

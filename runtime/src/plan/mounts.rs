@@ -109,7 +109,8 @@ impl Builder {
     fn copied_symlink(&mut self, entry: &Entry<'_>, options: &Options) -> Result<bool, Error> {
         let Some(link) = options.links.get(&options.bundle.join(entry.source()?)) else { return Ok(false) };
         let path = c_string(&entry.target, &entry.origin)?;
-        let step = StepBuf::Symlink { path, target: c_string(link, &entry.origin)?, exact: true };
+        let step =
+            StepBuf::Symlink { path, target: c_string(link, &entry.origin)?, exact: true, replace: false };
         self.push(step, entry.origin.clone());
         Ok(true)
     }

@@ -66,6 +66,16 @@ impl Creation {
         !facts.groups_denied && (!facts.rootless || !self.is_new(NamespaceType::User) || !only_own)
     }
 
+    /// The places in config.json of those that are joined, in join order.
+    pub(super) fn places(&self, spec: &Spec) -> Vec<String> {
+        let list = spec.linux().as_ref().and_then(|l| l.namespaces().as_deref()).unwrap_or_default();
+        let joined = self.namespaces.iter().filter(|(_, path)| path.is_some());
+        joined
+            .filter_map(|(kind, _)| list.iter().position(|entry| NamespaceType::from(entry.typ()) == kind))
+            .map(|index| format!("linux.namespaces[{index}].path"))
+            .collect()
+    }
+
     /// libcontainer's bootstrap message.
     pub(super) fn init(&self, spec: &Spec, facts: &Facts) -> Result<InitBuf, Error> {
         let linux = spec.linux().as_ref();

@@ -122,7 +122,16 @@ impl Builder {
         let gids = user.additional_gids().clone().unwrap_or_default();
         self.push(StepBuf::Candidates { paths, flags: 0 }, "process.args[0]");
         self.push(StepBuf::Groups { gids, flags: 0 }, "process.user.additionalGids");
-        self.push(StepBuf::Program { uid: user.uid(), gid: user.gid() }, "process.args[0]");
+        // By its own name, which a script sees as `$0`; from the root directory it is the same.
+        let name = program_name(process).filter(|name| name.contains('/')).unwrap_or_default();
+        let effective = process.capabilities().as_ref().and_then(|sets| sets.effective().as_ref());
+        let step = StepBuf::Program {
+            uid: user.uid(),
+            gid: user.gid(),
+            effective: effective.map_or(0, capabilities::mask),
+            name: c_string(name, "process.args[0]")?,
+        };
+        self.push(step, "process.args[0]");
         Ok(())
     }
 
@@ -241,9 +250,13 @@ pub(super) fn last_of_each(env: &[String]) -> Vec<String> {
     out
 }
 
+fn program_name(process: &Process) -> Option<&str> {
+    process.args().as_ref()?.first().map(String::as_str)
+}
+
 /// Where the program may be, in order: as execvp(3) looks, with the PATH of the container's environment.
 fn candidates(process: &Process) -> Vec<String> {
-    let program = process.args().as_ref().and_then(|a| a.first()).map(String::as_str).unwrap_or_default();
+    let program = program_name(process).unwrap_or_default();
     let cwd = process.cwd();
     if program.contains('/') {
         return vec![cwd.join(program).to_string_lossy().into_owned()];

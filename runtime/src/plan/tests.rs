@@ -18,6 +18,7 @@ fn root() -> Facts {
         groups_denied: false,
         newuidmap: None,
         newgidmap: None,
+        kcore: true,
         permitted: 0x1ff_ffff_ffff,
     }
 }
@@ -94,6 +95,17 @@ fn mounts_get_the_label_as_far_as_they_take_one() {
     assert_eq!(labelled.len(), expected.len(), "{labelled:#?}");
     for (line, expected) in labelled.iter().zip(expected) {
         assert!(line.contains(expected), "{line}: {expected}");
+    }
+}
+
+/// Seen failing where every container has the link.
+#[test]
+fn nothing_links_to_a_kcore_that_is_not_there() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/configs/docker-default.json");
+    let spec = config::parse(&fs::read(path).unwrap(), Path::new("config.json")).unwrap();
+    for kcore in [true, false] {
+        let plan = compile(&spec, &Facts { kcore, ..root() }, &options(), None).unwrap();
+        assert_eq!(print::text(&plan).contains("symlink /dev/core"), kcore);
     }
 }
 

@@ -40,12 +40,11 @@ pub(super) fn words(step: &StepBuf) -> String {
         StepBuf::FileLabel { path, value } => format!("label {} {}", text(path), text(value)),
         StepBuf::CopyUp {} => "the next mount starts as a copy of what it covers".to_owned(),
         StepBuf::Device { path, mode, major, minor, uid, gid } => {
-            let kind = match mode & libc::S_IFMT {
-                libc::S_IFBLK => "b",
-                libc::S_IFIFO => "p",
-                _ => "c",
-            };
-            format!("mknod {} {kind} {major}:{minor} mode {:o} owner {uid}:{gid}", text(path), mode & 0o7777)
+            let (kind, mode) = (device_type(*mode), mode & 0o7777);
+            format!("mknod {} {kind} {major}:{minor} mode {mode:o} owner {uid}:{gid}", text(path))
+        }
+        StepBuf::HostDevice { path, mode, major, minor } => {
+            format!("bind the host's {}, {} {major}:{minor}", text(path), device_type(*mode))
         }
         StepBuf::Symlink { path, target, .. } => format!("symlink {} -> {}", text(path), text(target)),
         StepBuf::Directory { path, mode } => format!("mkdir -p {} mode {mode:o}", text(path)),
@@ -71,7 +70,7 @@ pub(super) fn words(step: &StepBuf) -> String {
         StepBuf::Keyring { name, .. } => format!("join the session keyring {}", text(name)),
         StepBuf::Umask { mask } => format!("umask {mask:04o}"),
         StepBuf::ReopenNull {} => "reopen standard streams that are the host's /dev/null".to_owned(),
-        StepBuf::Program { uid, gid } => format!("find the program, as user {uid}:{gid}"),
+        StepBuf::Program { uid, gid, .. } => format!("find the program, as user {uid}:{gid}"),
         StepBuf::Home { uid } => format!("HOME of user {uid} from /etc/passwd"),
         StepBuf::Ready { fifo: NO_FD } => "ready: wait for skeg".to_owned(),
         StepBuf::Ready { .. } => "ready: wait for `start`".to_owned(),
@@ -113,6 +112,14 @@ pub(super) fn words(step: &StepBuf) -> String {
 
 fn text(value: impl AsRef<std::ffi::CStr>) -> String {
     value.as_ref().to_string_lossy().into_owned()
+}
+
+fn device_type(mode: u32) -> &'static str {
+    match mode & libc::S_IFMT {
+        libc::S_IFBLK => "b",
+        libc::S_IFIFO => "p",
+        _ => "c",
+    }
 }
 
 /// The numbers of the bits that are set.
