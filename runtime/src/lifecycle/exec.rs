@@ -4,7 +4,7 @@ use super::error::syscall;
 use super::fds::Kept;
 use super::foreground::{self, Signals, Terminal};
 use super::inspect::status;
-use super::{Error, connect_console, filter, listener, pid_file, pidfd_socket};
+use super::{Error, connect_console, filter, listener, pid_file, pidfd_socket, stdio};
 use crate::cgroup::{Cgroup, Layout};
 use crate::container::status::allowed;
 use crate::container::{Id, Operation, State, Status, Store};
@@ -127,6 +127,9 @@ fn lead(
                 if let Some(group) = &state.intel_rdt {
                     group.join(pid)?;
                 }
+                if state.is_own(NamespaceType::User) {
+                    stdio::give_to_mapped_user(pid, &request.process);
+                }
                 if let Some(path) = &request.pid_file {
                     pid_file::write(path, pid)?;
                 }
@@ -172,7 +175,7 @@ fn check_status(status: Status, request: &Request) -> Result<(), Error> {
 }
 
 fn join_kind(state: &State) -> CgroupJoin {
-    let in_userns = state.namespaces & NamespaceType::User.clone_flag().bits() as u32 != 0;
+    let in_userns = state.is_own(NamespaceType::User);
     match () {
         () if state.cgroup.is_empty() => CgroupJoin::None,
         // Once in the user namespace, the kernel would refuse CLONE_INTO_CGROUP.

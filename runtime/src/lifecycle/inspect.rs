@@ -31,5 +31,5 @@ pub(super) fn hook_state(state: &State, status: Status) -> String {
 
 /// Whether the end of the container's first process is the end of all of them (pid_namespaces(7)).
 pub(super) fn has_own_pid_namespace(state: &State) -> bool {
-    state.namespaces & NamespaceType::Pid.clone_flag().bits() as u32 != 0
+    state.is_own(NamespaceType::Pid)
 }
