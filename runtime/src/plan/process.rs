@@ -12,16 +12,19 @@ use skeg_proto::step::StepBuf;
 use std::path::Path;
 
 impl Builder {
-    /// A process may not raise a hard limit once it is in a user namespace of its own.
     pub(super) fn host_limits(&mut self, spec: &Spec, creation: &Creation) -> Result<(), Error> {
-        if !creation.is_own(NamespaceType::User) {
-            return Ok(());
+        if creation.is_own(NamespaceType::User) {
+            self.raise_limits(process(spec)?);
         }
-        for (index, limit) in rlimits(process(spec)?).enumerate() {
+        Ok(())
+    }
+
+    /// A process may not raise a hard limit once it is in a user namespace of its own.
+    pub(super) fn raise_limits(&mut self, process: &Process) {
+        for (index, limit) in rlimits(process).enumerate() {
             let step = StepBuf::RaiseLimit { resource: resource(limit.typ()), hard: limit.hard() };
             self.push(step, limit_origin(index, limit));
         }
-        Ok(())
     }
 
     /// A session keyring of its own, so that the host's keys can't be found (keyrings(7)).
