@@ -89,6 +89,21 @@ fn exec_starts_with_stdio_and_nothing_else() {
     assert_eq!(numbers(&seen["fds"]), [0, 1, 2], "{seen}");
 }
 
+/// Seen failing without `fill_closed`: the runtime's own files were its standard streams, and with stderr closed the
+/// container did not start.
+#[test]
+fn streams_that_the_caller_has_closed_are_no_obstacle() {
+    need_root!();
+    for closed in ["<&-", "2>&-", "<&- 2>&-"] {
+        let container = Bundle::seeing(&["fds"]);
+        let script = format!("exec \"$0\" \"$@\" {closed}");
+        let shell = Invocation::new("sh").args(["-c", &script]).arg(host::runtime());
+        let shell = shell.arg("--root").arg(container.state_root()).args(["run", &container.id]);
+        let seen = shell.cwd(container.path()).finish().ok().json();
+        assert_eq!(numbers(&seen["fds"]), [0, 1, 2], "{closed}: {seen}");
+    }
+}
+
 #[test]
 fn preserved_descriptors_arrive_under_their_numbers() {
     need_root!();
