@@ -237,6 +237,30 @@ fn process_file_confines_as_it_says() {
     assert_eq!(seen["ids"]["groups"], json!([]));
 }
 
+/// What confines is the container's where the file is silent. Seen failing where the file is all there is.
+#[test]
+fn process_file_leaves_the_rest_to_the_container() {
+    need_root!();
+    let container = Bundle::pausing().set("/process/oomScoreAdj", 300);
+    let container = container.set("/process/user/umask", 0o27).running();
+    let process = json!({
+        "args": ["/probe", "see", "caps", "rlimits", "oom_score_adj", "umask", "seccomp"],
+        "cwd": "/",
+        "user": {"uid": 0, "gid": 0},
+    });
+    fs::write(container.file("process.json"), process.to_string()).unwrap();
+    let seen = container.command("exec", &["--process", "process.json"]).finish().ok().json();
+    for set in ["CapBnd", "CapEff", "CapPrm"] {
+        // CAP_KILL, CAP_NET_BIND_SERVICE and CAP_AUDIT_WRITE.
+        assert_eq!(bits(&seen["caps"][set]), 1 << 5 | 1 << 10 | 1 << 29, "{set}");
+    }
+    assert_eq!(seen["oom_score_adj"], "300");
+    // A switch that is not there is off.
+    assert_eq!(seen["seccomp"]["NoNewPrivs"], "0");
+    not_runc!();
+    assert_eq!((&seen["rlimits"]["RLIMIT_NOFILE"], &seen["umask"]), (&json!([1024, 1024]), &json!("0027")));
+}
+
 #[test]
 fn umask_of_the_process_file_is_used() {
     need_root!();
