@@ -1,13 +1,14 @@
 //! exec: a second process in a container.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use skeg_tests::process::{LIMIT, Running, wait_for_end};
-use skeg_tests::{Bundle, Value, json, leftovers, need_root, not_runc};
+use skeg_tests::{Bundle, Invocation, Value, json, leftovers, need_root, not_runc};
 
 /// A running container and what its init saw.
 #[track_caller]
@@ -170,6 +171,29 @@ fn additional_groups_are_those_asked_for() {
     let mut groups: Vec<i64> = ids["groups"].as_array().unwrap().iter().filter_map(Value::as_i64).collect();
     groups.sort_unstable();
     assert_eq!(groups, [65, 100]);
+}
+
+/// Seen failing without `check_groups`: the program ran without the group.
+#[test]
+fn further_groups_in_a_rootless_container_are_refused() {
+    need_root!();
+    const USER: u32 = 65_534;
+    let mapping = json!([{"containerID": 0, "hostID": USER, "size": 1}]);
+    let container = Bundle::pausing().user_namespace(USER).remove("/linux/resources");
+    let container = container.set("/linux/uidMappings", mapping.clone()).set("/linux/gidMappings", mapping);
+    // No group but one's own is mapped, and cgroups are not the user's.
+    let container = container.edit(|config| {
+        let mounts = config["mounts"].as_array_mut().unwrap();
+        mounts.retain(|mount| !["devpts", "cgroup"].contains(&mount["type"].as_str().unwrap()));
+    });
+    fs::set_permissions(container.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let as_user = |it: Invocation| it.env("XDG_RUNTIME_DIR", container.path()).user(USER);
+    container.detached(as_user(container.command("create", &[]))).ok();
+    as_user(container.exec_with(&[], &["true"])).finish().ok();
+    let output = as_user(container.exec_with(&["-g", "5"], &["true"])).finish().exits(255);
+    output.fails_with("cannot set any additional groups in a rootless container");
+    // It has no cgroup that could be thawed. Seen failing where it is tried.
+    as_user(container.command("delete", &["--force"])).finish().ok();
 }
 
 /// Seen failing where `add_capabilities` also adds to the inheritable and ambient sets.

@@ -68,7 +68,9 @@ fn end_process(state: &State, cgroup: &Cgroup) -> Result<(), Error> {
     if let Some(process) = state.init().open()? {
         process.signal(Signal::KILL)?;
         // A frozen process dies only when it is thawed (cgroup v1).
-        cgroup.thaw()?;
+        if !state.cgroup.is_empty() {
+            cgroup.thaw()?;
+        }
         wait(&process, &state.id)?;
     }
     // Processes that entered by `exec`, or shared the host's pid namespace.

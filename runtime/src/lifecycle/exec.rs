@@ -90,6 +90,7 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
 
     let facts = Facts::gather(Some(state.rootless), Layout::None);
     crate::config::check_process(&request.process, Path::new("process.json"), facts.config_context())?;
+    check_groups(&request.process, &state)?;
     let cgroup = Cgroup::new(state.cgroup.clone());
     let cgroup = match request.cgroups.as_slice() {
         [] => cgroup.beside(Pid::from_raw(state.init().pid))?,
@@ -192,6 +193,16 @@ fn check_status(status: Status, request: &Request) -> Result<(), Error> {
         return Ok(());
     }
     Ok(allowed(Operation::Exec, &request.id, status)?)
+}
+
+/// Without setgroups(2) they would be left out without a word.
+fn check_groups(process: &Process, state: &State) -> Result<(), Error> {
+    let asked = process.user().additional_gids().as_ref().is_some_and(|gids| !gids.is_empty());
+    if asked && state.rootless && !state.groups_allowed {
+        let sentence = "cannot set any additional groups in a rootless container";
+        return Err(Error::Usage(format!("process.user.additionalGids: {sentence}")));
+    }
+    Ok(())
 }
 
 fn join_kind(state: &State) -> CgroupJoin {
