@@ -427,6 +427,24 @@ fn numeric_user_is_never_looked_up_as_a_name() {
     assert_eq!(container.running().exec_seen(&["-u", "1000"], &["ids"])["ids"]["uid"], 1000);
 }
 
+/// Seen failing with the loop taken out of the end of `Signals`: the signal ended the exec without a word.
+#[test]
+fn exec_that_fails_after_a_signal_says_why() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    container.command("pause", &[]).finish().ok();
+    let mut exec = container.exec_with(&["--ignore-paused"], &["missing"]).spawn();
+    let deadline = Instant::now() + LIMIT;
+    // It is frozen as well.
+    while fs::read_to_string(container.cgroup("freezer").join("cgroup.procs")).unwrap().lines().count() < 2 {
+        assert!(Instant::now() < deadline && !exec.has_ended(), "{}", exec.errors());
+        thread::sleep(Duration::from_millis(1));
+    }
+    exec.signal(libc::SIGTERM);
+    container.command("resume", &[]).finish().ok();
+    exec.finish().exits(255).fails_with("executable file not found in $PATH");
+}
+
 #[test]
 fn exec_without_a_command_is_refused() {
     need_root!();

@@ -45,8 +45,6 @@ fn from_flags(mut process: Process, args: &Exec) -> anyhow::Result<Process> {
     }
     process.set_args(Some(args.command.clone()));
     process.set_terminal(Some(args.tty));
-    // The size of the container's own console is not that of this one.
-    process.set_console_size(None);
     if let Some(cwd) = &args.cwd {
         process.set_cwd(cwd.clone());
     }

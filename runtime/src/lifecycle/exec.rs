@@ -113,8 +113,9 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     stage.send_fds(&open_fds(&plan, &cgroup, console, init)?)?;
     let (pid, master) = lead(&mut stage, &plan, &cgroup, &state, request)?;
     stage.reap_first();
-    stage.release();
+    // Before it is on its own: without a terminal it is ended.
     let terminal = master.map(Terminal::new).transpose()?;
+    stage.release();
     match signals {
         Some(signals) => foreground::wait(pid, &signals, terminal, None),
         None => Ok(0),
