@@ -349,6 +349,8 @@ fn program_that_is_not_there_is_refused() {
     output.fails_with("exec: \\\"missing\\\": executable file not found in $PATH");
     let output = container.exec(&["/missing"]).exits(255);
     output.fails_with("exec: \\\"/missing\\\": stat /missing: no such file or directory");
+    // Seen failing where the directories of PATH are its candidates.
+    container.exec(&[""]).exits(255).fails_with("exec: \\\"\\\": executable file not found in $PATH");
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! The plan of `exec`: joins a running container and becomes a second process of it.
 
-use super::process::last_of_each;
 use super::{Birth, Builder, CgroupJoin, Error, FdRole, Plan};
 use crate::facts::Facts;
 use crate::namespaces::NamespaceType;
@@ -67,7 +66,7 @@ pub fn compile_exec(
     }
     let mask = process.user().umask().unwrap_or(0o022);
     plan.push(StepBuf::Umask { mask }, "process.user.umask");
-    let mut env = last_of_each(process.env().as_deref().unwrap_or_default());
+    let mut env = process.env().clone().unwrap_or_default();
     if options.listen_fds > 0 {
         env.push(format!("LISTEN_FDS={}", options.listen_fds));
     }
