@@ -93,12 +93,28 @@ impl Drop for HostTerminal {
 pub struct Relay {
     master: OwnedFd,
     stdin: std::io::Stdin,
+    stdout: std::io::Stdout,
     to_container: VecDeque<u8>,
+    to_caller: VecDeque<u8>,
     stdin_open: bool,
     master_open: bool,
 }
 
 const CHUNK: usize = 16 * 1024;
+
+/// What a pipe takes without blocking when it is ready for writing, pipe(7).
+const PIPE_BUF: usize = 4096;
+
+/// What is asked of, and what has happened on, the three ends of a relay.
+#[derive(Clone, Copy)]
+pub struct Ends<T> {
+    /// The pty's master.
+    pub master: T,
+    /// Standard input.
+    pub input: T,
+    /// Standard output.
+    pub output: T,
+}
 
 impl Relay {
     /// Takes over the master.
@@ -107,7 +123,9 @@ impl Relay {
         Ok(Self {
             master,
             stdin: std::io::stdin(),
+            stdout: std::io::stdout(),
             to_container: VecDeque::new(),
+            to_caller: VecDeque::new(),
             stdin_open: true,
             master_open: true,
         })
@@ -118,33 +136,43 @@ impl Relay {
         self.master.as_fd()
     }
 
-    /// What to wait for: the master, then standard input.
-    pub fn interest(&self) -> [(BorrowedFd<'_>, PollFlags); 2] {
-        let pending = !self.to_container.is_empty();
-        let mut master = PollFlags::empty();
-        if self.master_open {
-            master |= PollFlags::POLLIN;
-            master.set(PollFlags::POLLOUT, pending);
+    /// What to wait for. No more is read on either side than the other takes; signals have to be looked at while
+    /// somebody takes nothing.
+    pub fn interest(&self) -> Ends<(BorrowedFd<'_>, PollFlags)> {
+        let when = |condition: bool, flags: PollFlags| if condition { flags } else { PollFlags::empty() };
+        let (from_caller, from_container) = (self.to_container.is_empty(), self.to_caller.is_empty());
+        let master = when(self.master_open && from_container, PollFlags::POLLIN)
+            | when(self.master_open && !from_caller, PollFlags::POLLOUT);
+        Ends {
+            master: (self.master.as_fd(), master),
+            input: (self.stdin.as_fd(), when(self.stdin_open && from_caller, PollFlags::POLLIN)),
+            output: (self.stdout.as_fd(), when(!from_container, PollFlags::POLLOUT)),
         }
-        // No more is read than the container takes.
-        let input = if self.stdin_open && !pending { PollFlags::POLLIN } else { PollFlags::empty() };
-        [(self.master.as_fd(), master), (self.stdin.as_fd(), input)]
     }
 
     /// Copies what there is.
-    pub fn copy(&mut self, master: PollFlags, input: PollFlags) {
-        if input.intersects(PollFlags::POLLIN | PollFlags::POLLHUP) {
+    pub fn copy(&mut self, ready: Ends<PollFlags>) {
+        if !ready.input.is_empty() {
             self.read_stdin();
         }
+        if !ready.output.is_empty() {
+            self.write_stdout();
+        }
         self.write_master();
-        if master.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR) {
+        if ready.master.intersects(!PollFlags::POLLOUT) {
             self.read_master();
         }
     }
 
     /// Copies what the container has written until nothing more comes; for after its end.
     pub fn drain(&mut self) {
-        while self.master_open && self.read_master() {}
+        loop {
+            write_all(&self.stdout, self.to_caller.make_contiguous());
+            self.to_caller.clear();
+            if !self.master_open || !self.read_master() {
+                return;
+            }
+        }
     }
 
     fn read_stdin(&mut self) {
@@ -169,12 +197,12 @@ impl Relay {
         }
     }
 
-    /// Copies one chunk to standard output; whether there may be more.
+    /// Reads one chunk of what the container has written; whether there may be more.
     fn read_master(&mut self) -> bool {
         let mut chunk = [0; CHUNK];
         match read(&self.master, &mut chunk) {
             Ok(length) if length > 0 => {
-                write_all(chunk.get(..length).unwrap_or_default());
+                self.to_caller.extend(chunk.iter().take(length));
                 true
             }
             Err(Errno::EINTR) => true,
@@ -186,17 +214,26 @@ impl Relay {
             }
         }
     }
+
+    /// Writes as much as doesn't block.
+    fn write_stdout(&mut self) {
+        let (head, _) = self.to_caller.as_slices();
+        match write(&self.stdout, head.get(..PIPE_BUF).unwrap_or(head)) {
+            Ok(length) => drop(self.to_caller.drain(..length)),
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(_) => self.to_caller.clear(),
+        }
+    }
 }
 
-fn write_all(mut bytes: &[u8]) {
-    let stdout = std::io::stdout();
+fn write_all(to: &impl AsFd, mut bytes: &[u8]) {
     while !bytes.is_empty() {
-        match write(&stdout, bytes) {
+        match write(to, bytes) {
             Ok(length) => bytes = bytes.get(length..).unwrap_or_default(),
             Err(Errno::EINTR) => {}
             // Our standard output may be non-blocking: it is shared with the caller.
             Err(Errno::EAGAIN) => {
-                let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
+                let mut fds = [PollFd::new(to.as_fd(), PollFlags::POLLOUT)];
                 let _ = poll(&mut fds, PollTimeout::NONE);
             }
             Err(_) => return,

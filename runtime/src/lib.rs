@@ -22,4 +22,5 @@ pub mod plan;
 pub mod resctrl;
 pub mod seccomp;
 pub mod signals;
+pub mod streams;
 mod sys;

@@ -14,6 +14,11 @@ use std::io::{self, Write as _};
 
 /// All of the program, from its arguments to its exit code; `start` calls it.
 fn execute(args: Vec<OsString>) -> c_int {
+    // Before anything is opened.
+    if let Err(error) = skeg::streams::fill_closed() {
+        logging::report_early_error(&format!("open /dev/null as a standard stream: {error}"));
+        return 1;
+    }
     // A hook that doesn't read its standard input must not end us.
     if let Err(error) = skeg::signals::ignore_sigpipe() {
         logging::report_early_error(&format!("ignore SIGPIPE: {error}"));

@@ -43,6 +43,14 @@ pub fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<(), Errno
     Errno::result(result).map(drop)
 }
 
+/// poll(2) of the fds 0, 1 and 2, all in one call: whether they are open.
+pub fn are_standard_streams_open() -> Result<[bool; 3], Errno> {
+    let mut fds = [0, 1, 2].map(|fd| libc::pollfd { fd, events: 0, revents: 0 });
+    // SAFETY: the kernel reads and writes three pollfds, which live across the call.
+    Errno::result(unsafe { libc::poll(fds.as_mut_ptr(), 3, 0) })?;
+    Ok(fds.map(|fd| fd.revents & libc::POLLNVAL == 0))
+}
+
 /// sched_setaffinity(2) of this process, with a mask of any size.
 pub fn set_affinity(mask: &[u8]) -> Result<(), Errno> {
     // SAFETY: the kernel reads as many bytes as the mask has.

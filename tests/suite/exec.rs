@@ -1,13 +1,14 @@
 //! exec: a second process in a container.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use skeg_tests::process::{LIMIT, Running, wait_for_end};
-use skeg_tests::{Bundle, Value, json, leftovers, need_root, not_runc};
+use skeg_tests::{Bundle, Invocation, Value, json, leftovers, need_root, not_runc};
 
 /// A running container and what its init saw.
 #[track_caller]
@@ -172,6 +173,29 @@ fn additional_groups_are_those_asked_for() {
     assert_eq!(groups, [65, 100]);
 }
 
+/// Seen failing without `check_groups`: the program ran without the group.
+#[test]
+fn further_groups_in_a_rootless_container_are_refused() {
+    need_root!();
+    const USER: u32 = 65_534;
+    let mapping = json!([{"containerID": 0, "hostID": USER, "size": 1}]);
+    let container = Bundle::pausing().user_namespace(USER).remove("/linux/resources");
+    let container = container.set("/linux/uidMappings", mapping.clone()).set("/linux/gidMappings", mapping);
+    // No group but one's own is mapped, and cgroups are not the user's.
+    let container = container.edit(|config| {
+        let mounts = config["mounts"].as_array_mut().unwrap();
+        mounts.retain(|mount| !["devpts", "cgroup"].contains(&mount["type"].as_str().unwrap()));
+    });
+    fs::set_permissions(container.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let as_user = |it: Invocation| it.env("XDG_RUNTIME_DIR", container.path()).user(USER);
+    container.detached(as_user(container.command("create", &[]))).ok();
+    as_user(container.exec_with(&[], &["true"])).finish().ok();
+    let output = as_user(container.exec_with(&["-g", "5"], &["true"])).finish().exits(255);
+    output.fails_with("cannot set any additional groups in a rootless container");
+    // It has no cgroup that could be thawed. Seen failing where it is tried.
+    as_user(container.command("delete", &["--force"])).finish().ok();
+}
+
 /// Seen failing where `add_capabilities` also adds to the inheritable and ambient sets.
 #[test]
 fn added_capability_is_not_inheritable() {
@@ -235,6 +259,30 @@ fn process_file_confines_as_it_says() {
     assert_eq!((bits(&seen["caps"]["CapInh"]), bits(&seen["caps"]["CapAmb"])), (0, 0));
     assert_eq!(seen["seccomp"], json!({"Seccomp": "2", "NoNewPrivs": "1"}));
     assert_eq!(seen["ids"]["groups"], json!([]));
+}
+
+/// What confines is the container's where the file is silent. Seen failing where the file is all there is.
+#[test]
+fn process_file_leaves_the_rest_to_the_container() {
+    need_root!();
+    let container = Bundle::pausing().set("/process/oomScoreAdj", 300);
+    let container = container.set("/process/user/umask", 0o27).running();
+    let process = json!({
+        "args": ["/probe", "see", "caps", "rlimits", "oom_score_adj", "umask", "seccomp"],
+        "cwd": "/",
+        "user": {"uid": 0, "gid": 0},
+    });
+    fs::write(container.file("process.json"), process.to_string()).unwrap();
+    let seen = container.command("exec", &["--process", "process.json"]).finish().ok().json();
+    for set in ["CapBnd", "CapEff", "CapPrm"] {
+        // CAP_KILL, CAP_NET_BIND_SERVICE and CAP_AUDIT_WRITE.
+        assert_eq!(bits(&seen["caps"][set]), 1 << 5 | 1 << 10 | 1 << 29, "{set}");
+    }
+    assert_eq!(seen["oom_score_adj"], "300");
+    // A switch that is not there is off.
+    assert_eq!(seen["seccomp"]["NoNewPrivs"], "0");
+    not_runc!();
+    assert_eq!((&seen["rlimits"]["RLIMIT_NOFILE"], &seen["umask"]), (&json!([1024, 1024]), &json!("0027")));
 }
 
 #[test]
@@ -301,6 +349,8 @@ fn program_that_is_not_there_is_refused() {
     output.fails_with("exec: \\\"missing\\\": executable file not found in $PATH");
     let output = container.exec(&["/missing"]).exits(255);
     output.fails_with("exec: \\\"/missing\\\": stat /missing: no such file or directory");
+    // Seen failing where the directories of PATH are its candidates.
+    container.exec(&[""]).exits(255).fails_with("exec: \\\"\\\": executable file not found in $PATH");
 }
 
 #[test]
@@ -377,6 +427,24 @@ fn numeric_user_is_never_looked_up_as_a_name() {
     let container = Bundle::pausing();
     fs::write(container.rootfs().join("etc/passwd"), "1000:x:0:0::/:/bin/sh\n").unwrap();
     assert_eq!(container.running().exec_seen(&["-u", "1000"], &["ids"])["ids"]["uid"], 1000);
+}
+
+/// Seen failing with the loop taken out of the end of `Signals`: the signal ended the exec without a word.
+#[test]
+fn exec_that_fails_after_a_signal_says_why() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    container.command("pause", &[]).finish().ok();
+    let mut exec = container.exec_with(&["--ignore-paused"], &["missing"]).spawn();
+    let deadline = Instant::now() + LIMIT;
+    // It is frozen as well.
+    while fs::read_to_string(container.cgroup("freezer").join("cgroup.procs")).unwrap().lines().count() < 2 {
+        assert!(Instant::now() < deadline && !exec.has_ended(), "{}", exec.errors());
+        thread::sleep(Duration::from_millis(1));
+    }
+    exec.signal(libc::SIGTERM);
+    container.command("resume", &[]).finish().ok();
+    exec.finish().exits(255).fails_with("executable file not found in $PATH");
 }
 
 #[test]

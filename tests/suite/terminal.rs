@@ -1,8 +1,18 @@
 //! Terminals: in the foreground, and handed over by a console socket.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::thread;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::Mode;
 use nix::sys::termios::LocalFlags;
+use nix::unistd::mkfifo;
+use skeg_tests::process::wait_for_end;
 use skeg_tests::pty::{ConsoleSocket, Terminal};
-use skeg_tests::{Bundle, Value, need_root, not_runc};
+use skeg_tests::{Bundle, Invocation, Value, host, need_root, not_runc};
 
 /// A bundle with a terminal whose program sees what it is connected to.
 fn seeing_terminal() -> Bundle {
@@ -128,6 +138,103 @@ fn console_size_of_the_configuration_is_used() {
     container.start().ok();
     assert_eq!(parse(&terminal.wait_for("}}"))["tty"]["size"], "31x77");
     container.wait();
+}
+
+/// Seen failing where `exec` forgets the size: 0x0.
+#[test]
+fn terminal_of_a_detached_exec_has_the_size_of_the_configuration() {
+    need_root!();
+    let size = skeg_tests::json!({"height": 31, "width": 77});
+    let container = Bundle::pausing().set("/process/consoleSize", size).running();
+    let socket = ConsoleSocket::listen(&container.file("console.sock"));
+    let options = ["-d", "-t", "--console-socket", socket.path()];
+    let exec = container.exec_with(&options, &["/probe", "see", "tty"]).spawn();
+    let (_, mut terminal) = socket.receive();
+    exec.detach().0.ok();
+    assert_eq!(parse(&terminal.wait_for("}}"))["tty"]["size"], "31x77");
+}
+
+/// `exec -t` with its words by a shell, which does something to its own streams first.
+fn exec_from_shell(container: &Bundle, redirection: &str, words: &[&str]) -> Invocation {
+    let script = format!("exec \"$0\" \"$@\" {redirection}");
+    let shell = Invocation::new("sh").args(["-c", &script]).arg(host::runtime());
+    let shell = shell.arg("--root").arg(container.state_root()).args(["exec", "-t", &container.id]);
+    shell.args(words).cwd(container.path())
+}
+
+/// Seen failing where hang-ups are polled for when they have been seen: half of all CPU time.
+#[test]
+fn nothing_is_done_for_streams_that_have_ended() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    mkfifo(&container.file("fifo"), Mode::S_IRWXU).unwrap();
+    let (mut terminal, slave) = Terminal::open(24, 80);
+    let words = ["sh", "-c", "echo ready; exec /probe pause <&- >&- 2>&-"];
+    let writer = Invocation::new("sh").args(["-c", ": >fifo"]).cwd(container.path()).spawn();
+    let mut exec = exec_from_shell(&container, "<fifo", &words).terminal(slave).spawn();
+    terminal.wait_for("ready");
+    writer.finish().ok();
+    let before = ticks(exec.pid());
+    thread::sleep(Duration::from_secs(1));
+    let spent = ticks(exec.pid()) - before;
+    container.kill("KILL").ok();
+    assert_eq!(exec.wait(), 137);
+    assert!(spent < 10, "{spent} hundredths of a second of CPU time in a second");
+}
+
+/// Seen failing where what the program writes is written on at once: the signal waited for the reader.
+#[test]
+fn signals_are_passed_on_while_nobody_reads() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    mkfifo(&container.file("fifo"), Mode::S_IRWXU).unwrap();
+    let (_terminal, slave) = Terminal::open(24, 80);
+    // Open for both, it waits for nobody.
+    let mut fifo = File::options().read(true).write(true).open(container.file("fifo")).unwrap();
+    let words = ["sh", "-c", "while :; do echo line; done"];
+    let mut exec = exec_from_shell(&container, ">fifo", &words).terminal(slave).spawn();
+    let mut line = [0; 4];
+    fifo.read_exact(&mut line).unwrap();
+    let program = only_child(exec.pid());
+    while !is_full(&fifo) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    exec.signal(libc::SIGTERM);
+    wait_for_end(program, "the program");
+    // What is left may be more than the pipe holds.
+    thread::spawn(move || std::io::copy(&mut fifo, &mut std::io::sink()));
+    assert_eq!(exec.wait(), 143);
+}
+
+fn only_child(pid: i32) -> i32 {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let children = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap());
+    children.collect::<String>().trim().parse().unwrap()
+}
+
+/// Whether a pipe takes nothing more.
+fn is_full(pipe: &File) -> bool {
+    let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut fds, PollTimeout::ZERO).unwrap() == 0
+}
+
+/// Seen failing without `fill_closed`: nsexec had the root where the terminal came.
+#[test]
+fn closed_stdin_of_the_caller_is_no_obstacle() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let (mut terminal, slave) = Terminal::open(24, 80);
+    let mut exec = exec_from_shell(&container, "<&-", &["/probe", "see", "tty"]).terminal(slave).spawn();
+    assert_eq!(parse(&terminal.wait_for("}}"))["tty"]["controlling"], true);
+    assert_eq!(exec.wait(), 0);
+}
+
+/// The CPU time that a process has had, in hundredths of a second.
+fn ticks(pid: i32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    // utime and stime, proc_pid_stat(5).
+    rest.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum()
 }
 
 #[test]

@@ -92,6 +92,33 @@ fn stdio_belongs_to_the_mapped_user() {
     assert_eq!(seen, "ok");
 }
 
+/// Seen failing where `exec` leaves the streams as they are: Permission denied.
+#[test]
+fn stdio_of_an_exec_belongs_to_the_mapped_user() {
+    need_root!();
+    let container = Bundle::pausing().user_namespace(100_000).running();
+    let words = ["sh", "-c", "echo again >/dev/stdout; echo oh >/dev/stderr"];
+    for user in ["0", "1000"] {
+        let output = container.exec_with(&["-u", user], &words).finish().ok();
+        assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("again\n", "oh\n"), "{user}");
+    }
+}
+
+/// The map is that of the namespace, where the configuration has only its path. Seen failing where it is looked for in
+/// the configuration.
+#[test]
+fn stdio_belongs_to_the_user_of_a_joined_namespace() {
+    need_root!();
+    not_runc!();
+    let first = Bundle::pausing().user_namespace(100_000).running();
+    let path = format!("/proc/{}/ns/user", first.pid());
+    let second = Bundle::seeing(&["open-rw:/proc/self/fd/1"]).user_namespace(100_000);
+    let second =
+        second.namespace("user", Some(&path)).set("/process/user", json!({"uid": 1000, "gid": 1000}));
+    let seen = second.remove("/linux/uidMappings").remove("/linux/gidMappings").seen_one();
+    assert_eq!(seen, "ok");
+}
+
 #[test]
 fn mappings_that_overlap_are_refused() {
     need_root!();

@@ -5,7 +5,7 @@ use crate::cli::Global;
 use crate::cli::command::Exec;
 use crate::cli::user::User;
 use crate::config;
-use crate::lifecycle::exec::{Request, container_process, exec};
+use crate::lifecycle::exec::{Request, container_process, exec, fill_in};
 use anyhow::{anyhow, bail};
 use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities, Process};
 use std::path::Path;
@@ -13,9 +13,10 @@ use std::path::Path;
 /// Runs a second process; in the foreground its exit code is ours.
 pub fn run(global: &Global, args: &Exec) -> anyhow::Result<i32> {
     let store = store(global);
+    let own = container_process(&store, &args.id)?;
     let process = match &args.process {
-        Some(file) => read_process(file)?,
-        None => from_flags(container_process(&store, &args.id)?, args)?,
+        Some(file) => fill_in(read_process(file)?, &own),
+        None => from_flags(own, args)?,
     };
     let request = Request {
         id: args.id.clone(),
@@ -44,8 +45,6 @@ fn from_flags(mut process: Process, args: &Exec) -> anyhow::Result<Process> {
     }
     process.set_args(Some(args.command.clone()));
     process.set_terminal(Some(args.tty));
-    // The size of the container's own console is not that of this one.
-    process.set_console_size(None);
     if let Some(cwd) = &args.cwd {
         process.set_cwd(cwd.clone());
     }

@@ -2,6 +2,7 @@
 
 use super::{Id, Identity, Status};
 use crate::logging::one_line;
+use crate::namespaces::NamespaceType;
 use oci_spec::runtime::{Hook, LinuxMemoryPolicy, LinuxPersonality, LinuxResources};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -122,6 +123,11 @@ impl State {
     /// The container's first process.
     pub fn init(&self) -> Identity {
         Identity { pid: self.pid, start_time: self.start_time }
+    }
+
+    /// Whether the container's namespace of this type isn't skeg's own.
+    pub fn is_own(&self, kind: NamespaceType) -> bool {
+        self.namespaces & kind.clone_flag().bits() as u32 != 0
     }
 
     /// The state as `state` and `list` print it. A stopped container has no pid, whatever is remembered: the kernel

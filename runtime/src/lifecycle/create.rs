@@ -111,9 +111,6 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     let mut stage = spawn(&plan, rollback.cgroup(), has_memory_limit(&spec))?;
     rollback.poststop(state.hooks_poststop.clone(), hook_state(&state, Status::Stopped));
     let fds = open_fds(&plan, rollback.directory(), rollback.cgroup(), console)?;
-    if creation.is_own(NamespaceType::User) {
-        stdio::give_to_mapped_user(&spec);
-    }
     let conversation = Conversation { spec: &spec, plan: &plan, request };
     let outcome = conversation.lead(fds, &mut state, &rollback, &mut stage);
     let master = outcome.map_err(|error| say_more(error, &stage.abandon(), &state))?;
@@ -272,6 +269,9 @@ impl Conversation<'_> {
     /// Says START: limits are set, and what others need to know of the container is written down.
     fn let_go(&self, state: &State, stage: &mut Stage) -> Result<(), Error> {
         let pid = Pid::from_raw(state.pid);
+        if let Some(process) = self.spec.process().as_ref().filter(|_| state.is_own(NamespaceType::User)) {
+            stdio::give_to_mapped_user(pid, process);
+        }
         if let Some(path) = &self.request.pid_file {
             pid_file::write(path, pid)?;
         }

@@ -84,7 +84,9 @@ fn end_process(state: &State, cgroup: &Cgroup) -> Result<(), Error> {
     if let Some(process) = state.init().open()? {
         process.signal(Signal::KILL)?;
         // A frozen process dies only when it is thawed (cgroup v1).
-        cgroup.thaw()?;
+        if !state.cgroup.is_empty() {
+            cgroup.thaw()?;
+        }
         wait(&process, &state.id)?;
     }
     // What init has left in a PID namespace that others share; or a create that was killed before it knew init.

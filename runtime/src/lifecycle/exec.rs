@@ -4,7 +4,7 @@ use super::error::syscall;
 use super::fds::Kept;
 use super::foreground::{self, Signals, Terminal};
 use super::inspect::look;
-use super::{Error, connect_console, filter, listener, pid_file, pidfd_socket};
+use super::{Error, connect_console, filter, listener, pid_file, pidfd_socket, stdio};
 use crate::cgroup::{Cgroup, Layout};
 use crate::container::status::allowed;
 use crate::container::{Id, Operation, State, Status, Store};
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 pub struct Request {
     /// The container's id.
     pub id: Id,
-    /// The process; what it leaves open is the container's own.
+    /// The process; see [`fill_in`].
     pub process: Process,
     /// `--console-socket`.
     pub console_socket: Option<PathBuf>,
@@ -49,6 +49,26 @@ pub fn container_process(store: &Store, id: &Id) -> Result<Process, Error> {
     Ok(crate::config::parse_process(text.as_bytes(), Path::new("state.json"))?)
 }
 
+/// Gives a process that comes from elsewhere what it leaves out and the container has, so that it is confined as the
+/// container is. `noNewPrivileges` is a plain false when it is missing, as in runc.
+pub fn fill_in(mut process: Process, own: &Process) -> Process {
+    let named = |label: &Option<String>| label.clone().filter(|label| !label.is_empty());
+    let listed = process.rlimits().clone().filter(|limits| !limits.is_empty());
+    process.set_rlimits(listed.or_else(|| own.rlimits().clone()));
+    process.set_capabilities(process.capabilities().clone().or_else(|| own.capabilities().clone()));
+    process.set_apparmor_profile(named(process.apparmor_profile()).or_else(|| named(own.apparmor_profile())));
+    process.set_selinux_label(named(process.selinux_label()).or_else(|| named(own.selinux_label())));
+    process.set_oom_score_adj(process.oom_score_adj().or(own.oom_score_adj()));
+    process.set_io_priority(process.io_priority().or(*own.io_priority()));
+    process.set_scheduler(process.scheduler().clone().or_else(|| own.scheduler().clone()));
+    process.set_exec_cpu_affinity(
+        process.exec_cpu_affinity().clone().or_else(|| own.exec_cpu_affinity().clone()),
+    );
+    let umask = process.user().umask().or(own.user().umask());
+    process.user_mut().set_umask(umask);
+    process
+}
+
 /// Runs the process; returns its exit code, or 0 when detached.
 pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     let kept = Kept::claim(request.preserve_fds)?;
@@ -70,6 +90,7 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
 
     let facts = Facts::gather(Some(state.rootless), Layout::None);
     crate::config::check_process(&request.process, Path::new("process.json"), facts.config_context())?;
+    check_groups(&request.process, &state)?;
     let cgroup = Cgroup::new(state.cgroup.clone());
     let cgroup = match request.cgroups.as_slice() {
         [] => cgroup.beside(Pid::from_raw(state.init().pid))?,
@@ -92,8 +113,9 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     stage.send_fds(&open_fds(&plan, &cgroup, console, init)?)?;
     let (pid, master) = lead(&mut stage, &plan, &cgroup, &state, request)?;
     stage.reap_first();
-    stage.release();
+    // Before it is on its own: without a terminal it is ended.
     let terminal = master.map(Terminal::new).transpose()?;
+    stage.release();
     match signals {
         Some(signals) => foreground::wait(pid, &signals, terminal, None),
         None => Ok(0),
@@ -126,6 +148,9 @@ fn lead(
                 log::debug!("setns_init: about to exec: pid {pid}");
                 if let Some(group) = &state.intel_rdt {
                     group.join(pid)?;
+                }
+                if state.is_own(NamespaceType::User) {
+                    stdio::give_to_mapped_user(pid, &request.process);
                 }
                 if let Some(path) = &request.pid_file {
                     pid_file::write(path, pid)?;
@@ -171,8 +196,18 @@ fn check_status(status: Status, request: &Request) -> Result<(), Error> {
     Ok(allowed(Operation::Exec, &request.id, status)?)
 }
 
+/// Without setgroups(2) they would be left out without a word.
+fn check_groups(process: &Process, state: &State) -> Result<(), Error> {
+    let asked = process.user().additional_gids().as_ref().is_some_and(|gids| !gids.is_empty());
+    if asked && state.rootless && !state.groups_allowed {
+        let sentence = "cannot set any additional groups in a rootless container";
+        return Err(Error::Usage(format!("process.user.additionalGids: {sentence}")));
+    }
+    Ok(())
+}
+
 fn join_kind(state: &State) -> CgroupJoin {
-    let in_userns = state.namespaces & NamespaceType::User.clone_flag().bits() as u32 != 0;
+    let in_userns = state.is_own(NamespaceType::User);
     match () {
         () if state.cgroup.is_empty() => CgroupJoin::None,
         // Once in the user namespace, the kernel would refuse CLONE_INTO_CGROUP.
@@ -204,4 +239,44 @@ fn open_fds(
 
 fn errno(error: &std::io::Error) -> nix::errno::Errno {
     nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(text: &str) -> Process {
+        crate::config::parse_process(text.as_bytes(), Path::new("process.json")).unwrap()
+    }
+
+    fn container() -> Process {
+        process(
+            r#"{"args": ["init"], "cwd": "/srv", "env": ["A=1"], "user": {"uid": 1, "gid": 2, "umask": 7},
+                "terminal": true, "noNewPrivileges": true, "apparmorProfile": "own", "selinuxLabel": "a:b:c:s0",
+                "capabilities": {"bounding": ["CAP_KILL"]}, "oomScoreAdj": 5,
+                "rlimits": [{"type": "RLIMIT_CORE", "soft": 0, "hard": 0}],
+                "ioPriority": {"class": "IOPRIO_CLASS_IDLE", "priority": 0},
+                "scheduler": {"policy": "SCHED_IDLE"}, "execCPUAffinity": {"initial": "0"}}"#,
+        )
+    }
+
+    #[test]
+    fn what_confines_is_filled_in_and_nothing_else() {
+        let bare = r#"{"args": ["ls"], "cwd": "/", "user": {"uid": 0, "gid": 0}, "apparmorProfile": "", "rlimits": []}"#;
+        let filled = fill_in(process(bare), &container());
+        let mut expected = container();
+        expected.set_args(Some(vec!["ls".to_owned()])).set_cwd("/".into()).set_env(None).set_terminal(None);
+        expected.set_no_new_privileges(None).user_mut().set_uid(0).set_gid(0);
+        assert_eq!(filled, expected);
+    }
+
+    #[test]
+    fn what_the_file_says_counts() {
+        let own = r#"{"args": ["ls"], "cwd": "/", "user": {"uid": 0, "gid": 0, "umask": 0}, "apparmorProfile": "other",
+            "selinuxLabel": "d:e:f:s0", "capabilities": {}, "oomScoreAdj": 0,
+            "rlimits": [{"type": "RLIMIT_CORE", "soft": 1, "hard": 1}],
+            "ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 1},
+            "scheduler": {"policy": "SCHED_OTHER"}, "execCPUAffinity": {"initial": "1"}}"#;
+        assert_eq!(fill_in(process(own), &container()), process(own));
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::Error;
 use super::error::syscall;
-use crate::console::{HostTerminal, Relay};
+use crate::console::{Ends, HostTerminal, Relay};
 use crate::notify::NotifySocket;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -33,6 +33,8 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
+        // What has come and nobody is left for would end us before we have said why we fail.
+        while let Ok(Some(_)) = self.fd.read_signal() {}
         let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.before), None);
     }
 }
@@ -84,8 +86,8 @@ pub fn wait(
         while let Some(signal) = next_signal(signals)? {
             forward(signal, pid, terminal.as_ref());
         }
-        if let Some(terminal) = &mut terminal {
-            terminal.relay.copy(ready.master, ready.input);
+        if let (Some(terminal), Some(ready)) = (&mut terminal, ready.terminal) {
+            terminal.relay.copy(ready);
         }
         if ready.notify
             && let Some(notify) = notify
@@ -97,8 +99,7 @@ pub fn wait(
 
 /// What happened.
 struct Ready {
-    master: PollFlags,
-    input: PollFlags,
+    terminal: Option<Ends<PollFlags>>,
     notify: bool,
 }
 
@@ -109,7 +110,13 @@ fn poll_once(
 ) -> Result<Ready, Error> {
     let mut fds = vec![PollFd::new(signals.fd.as_fd(), PollFlags::POLLIN)];
     if let Some(terminal) = terminal {
-        fds.extend(terminal.relay.interest().into_iter().map(|(fd, flags)| PollFd::new(fd, flags)));
+        let Ends { master, input, output } = terminal.relay.interest();
+        fds.extend([master, input, output].map(|(fd, flags)| {
+            // A hang-up is reported whether it is asked for or not, and so for ever: where nothing is wanted any more,
+            // the signals stand in, asked for nothing.
+            let fd = if flags.is_empty() { signals.fd.as_fd() } else { fd };
+            PollFd::new(fd, flags)
+        }));
     }
     if let Some(notify) = notify {
         fds.push(PollFd::new(notify.fd(), PollFlags::POLLIN));
@@ -119,12 +126,9 @@ fn poll_once(
         Err(errno) => return Err(Error::Syscall { what: "wait for the container", errno }),
     }
     let mut events = fds.iter().skip(1).map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
-    let (master, input) = match terminal {
-        Some(_) => (events.next().unwrap_or(PollFlags::empty()), events.next().unwrap_or(PollFlags::empty())),
-        None => (PollFlags::empty(), PollFlags::empty()),
-    };
-    let notify = events.next().is_some_and(|flags| flags.contains(PollFlags::POLLIN));
-    Ok(Ready { master, input, notify })
+    let mut next = || events.next().unwrap_or(PollFlags::empty());
+    let terminal = terminal.map(|_| Ends { master: next(), input: next(), output: next() });
+    Ok(Ready { terminal, notify: next().contains(PollFlags::POLLIN) })
 }
 
 fn next_signal(signals: &Signals) -> Result<Option<i32>, Error> {

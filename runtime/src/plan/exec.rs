@@ -1,6 +1,5 @@
 //! The plan of `exec`: joins a running container and becomes a second process of it.
 
-use super::process::last_of_each;
 use super::{Birth, Builder, CgroupJoin, Error, FdRole, Plan};
 use crate::facts::Facts;
 use crate::namespaces::NamespaceType;
@@ -45,6 +44,9 @@ pub fn compile_exec(
 ) -> Result<Plan, Error> {
     let mut plan = Builder::new(3 + options.keep_fds, options.join, Birth::Stage);
     let own_userns = options.namespaces & NamespaceType::User.clone_flag().bits() as u32 != 0;
+    if own_userns {
+        plan.raise_limits(process);
+    }
     if options.namespaces != 0 {
         let pidfd = plan.fd(FdRole::Init);
         plan.push(StepBuf::Join { pidfd, namespaces: options.namespaces }, "the container's namespaces");
@@ -64,7 +66,7 @@ pub fn compile_exec(
     }
     let mask = process.user().umask().unwrap_or(0o022);
     plan.push(StepBuf::Umask { mask }, "process.user.umask");
-    let mut env = last_of_each(process.env().as_deref().unwrap_or_default());
+    let mut env = process.env().clone().unwrap_or_default();
     if options.listen_fds > 0 {
         env.push(format!("LISTEN_FDS={}", options.listen_fds));
     }
@@ -79,4 +81,53 @@ pub fn compile_exec(
     plan.exec(options.keep_fds);
     let oom = process.oom_score_adj().and_then(|value| CString::new(value.to_string()).ok());
     Ok(plan.finish(InitBuf { oom_score_adj: oom, rootless_euid: facts.rootless, ..InitBuf::default() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cgroup::Layout;
+    use oci_spec::runtime::ProcessBuilder;
+
+    /// The steps up to the clone of an exec of `oci_spec`'s default process, which has one limit.
+    fn steps_before_the_clone(namespaces: NamespaceType) -> Vec<StepBuf> {
+        let options = ExecOptions {
+            id: "web".to_owned(),
+            namespaces: namespaces.clone_flag().bits() as u32,
+            keep_fds: 0,
+            listen_fds: 0,
+            console_socket: false,
+            keyring: true,
+            groups_allowed: true,
+            join: CgroupJoin::None,
+            personality: None,
+            memory_policy: None,
+        };
+        let process = ProcessBuilder::default().build().unwrap();
+        let plan = compile_exec(&process, &Facts::gather(Some(false), Layout::None), &options, None).unwrap();
+        plan.steps
+            .into_iter()
+            .map(|planned| planned.step)
+            .take_while(|step| *step != StepBuf::Clone {})
+            .collect()
+    }
+
+    /// In the user namespace it would be refused. Seen failing without `raise_limits`.
+    #[test]
+    fn limits_are_raised_before_the_user_namespace_is_joined() {
+        let steps = steps_before_the_clone(NamespaceType::User);
+        assert!(
+            matches!(
+                steps.as_slice(),
+                [StepBuf::Fds { .. }, StepBuf::RaiseLimit { hard: 1024, .. }, StepBuf::Join { .. }]
+            ),
+            "{steps:?}"
+        );
+    }
+
+    #[test]
+    fn limits_need_no_raising_where_the_privileges_are_kept() {
+        let steps = steps_before_the_clone(NamespaceType::Pid);
+        assert!(matches!(steps.as_slice(), [StepBuf::Fds { .. }, StepBuf::Join { .. }]), "{steps:?}");
+    }
 }

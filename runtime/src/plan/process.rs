@@ -12,16 +12,19 @@ use skeg_proto::step::StepBuf;
 use std::path::Path;
 
 impl Builder {
-    /// A process may not raise a hard limit once it is in a user namespace of its own.
     pub(super) fn host_limits(&mut self, spec: &Spec, creation: &Creation) -> Result<(), Error> {
-        if !creation.is_own(NamespaceType::User) {
-            return Ok(());
+        if creation.is_own(NamespaceType::User) {
+            self.raise_limits(process(spec)?);
         }
-        for (index, limit) in rlimits(process(spec)?).enumerate() {
+        Ok(())
+    }
+
+    /// A process may not raise a hard limit once it is in a user namespace of its own.
+    pub(super) fn raise_limits(&mut self, process: &Process) {
+        for (index, limit) in rlimits(process).enumerate() {
             let step = StepBuf::RaiseLimit { resource: resource(limit.typ()), hard: limit.hard() };
             self.push(step, limit_origin(index, limit));
         }
-        Ok(())
     }
 
     /// A session keyring of its own, so that the host's keys can't be found (keyrings(7)).
@@ -89,7 +92,7 @@ impl Builder {
     /// argv and the environment.
     pub(super) fn environment(&mut self, spec: &Spec, options: &Options) -> Result<(), Error> {
         let process = process(spec)?;
-        let mut env = last_of_each(process.env().as_deref().unwrap_or_default());
+        let mut env = process.env().clone().unwrap_or_default();
         if options.listen_fds > 0 {
             env.push(format!("LISTEN_FDS={}", options.listen_fds));
             env.push("LISTEN_PID=1".to_owned());
@@ -100,7 +103,9 @@ impl Builder {
         self.process_environment(process, env)
     }
 
+    /// What skeg adds comes last, and so wins over what the configuration says of it.
     pub(super) fn process_environment(&mut self, process: &Process, env: Vec<String>) -> Result<(), Error> {
+        let env = last_of_each(env);
         let args = process.args().as_deref().unwrap_or_default();
         self.push(StepBuf::Argv { args: c_strings(args, "process.args")?, flags: 0 }, "process.args");
         let has_home = env.iter().any(|e| e.strip_prefix("HOME=").is_some_and(|home| !home.is_empty()));
@@ -230,20 +235,20 @@ pub(super) fn process(spec: &Spec) -> Result<&Process, Error> {
 }
 
 /// The variables with only the last of each name, in the order of the first.
-pub(super) fn last_of_each(env: &[String]) -> Vec<String> {
+fn last_of_each(env: Vec<String>) -> Vec<String> {
     let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
     let mut places = std::collections::HashMap::new();
     let mut out: Vec<String> = Vec::with_capacity(env.len());
     for entry in env {
-        match places.get(&name(entry)) {
+        match places.get(&name(&entry)) {
             Some(&place) => {
                 if let Some(old) = out.get_mut::<usize>(place) {
-                    entry.clone_into(old);
+                    *old = entry;
                 }
             }
             None => {
-                places.insert(name(entry), out.len());
-                out.push(entry.clone());
+                places.insert(name(&entry), out.len());
+                out.push(entry);
             }
         }
     }
@@ -264,7 +269,7 @@ fn candidates(process: &Process) -> Vec<String> {
     let env = process.env().as_deref().unwrap_or_default();
     let path = env.iter().rev().find_map(|e| e.strip_prefix("PATH=")).unwrap_or_default();
     path.split(':')
-        .filter(|_| !path.is_empty())
+        .filter(|_| !path.is_empty() && !program.is_empty())
         .map(|dir| cwd.join(dir).join(program).to_string_lossy().into_owned())
         .collect()
 }
