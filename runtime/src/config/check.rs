@@ -6,7 +6,7 @@ mod devices;
 pub(crate) mod hooks;
 mod linux;
 mod mounts;
-mod namespaces;
+pub(crate) mod namespaces;
 mod process;
 mod resources;
 mod seccomp;
@@ -33,44 +33,61 @@ pub struct Context {
     pub selinux: bool,
 }
 
+impl Context {
+    /// Of a host that has everything.
+    pub(super) const GENEROUS: Self = Self { rootless: false, apparmor: true, selinux: true };
+}
+
 /// Checks a config.json.
 pub fn check(spec: &Spec, context: Context) -> Result<(), Errors> {
     let mut report = Report::default();
-    version(&mut report, spec.version());
-    root(&mut report, spec);
-    let namespaces = Namespaces::of(spec);
-    match spec.process() {
-        Some(process) => process::check(&mut report, &ROOT.key("process"), process),
-        None => report.add(&ROOT.key("process"), "process property must not be empty"),
-    }
-    namespaces::check(&mut report, spec, &namespaces, context);
-    host_name(&mut report, "hostname", spec.hostname().as_deref(), &namespaces);
-    host_name(&mut report, "domainname", spec.domainname().as_deref(), &namespaces);
-    mounts::check(&mut report, spec, context);
-    if let Some(linux) = spec.linux() {
-        linux::check(&mut report, &ROOT.key("linux"), linux, &namespaces);
-    }
-    if let Some(hooks) = spec.hooks() {
-        hooks::check(&mut report, &ROOT.key("hooks"), hooks);
-    }
-    annotations(&mut report, spec);
-    unsupported::check(&mut report, spec, context);
-    report.finish("config.json")
+    whole(&mut report, spec, context);
+    report.finish(Path::new("config.json"))
 }
 
 /// Checks the process of `exec --process`; `file` is its name in messages.
 pub fn check_process(process: &Process, file: &Path, context: Context) -> Result<(), Errors> {
     let mut report = Report::default();
-    process::check(&mut report, &ROOT, process);
-    unsupported::check_process(&mut report, &ROOT, process, context);
-    report.finish(&file.display().to_string())
+    process_alone(&mut report, process, context);
+    report.finish(file)
 }
 
 /// Checks the limits of `update --resources`; `file` is its name in messages.
 pub fn check_resources(resources: &LinuxResources, file: &Path) -> Result<(), Errors> {
     let mut report = Report::default();
-    resources::check(&mut report, &ROOT, resources);
-    report.finish(&file.display().to_string())
+    resources_alone(&mut report, resources);
+    report.finish(file)
+}
+
+pub(super) fn whole(report: &mut Report, spec: &Spec, context: Context) {
+    version(report, spec.version());
+    root(report, spec);
+    let namespaces = Namespaces::of(spec);
+    match spec.process() {
+        Some(process) => process::check(report, &ROOT.key("process"), process),
+        None => report.add(&ROOT.key("process"), "process property must not be empty"),
+    }
+    namespaces::check(report, spec, &namespaces, context);
+    host_name(report, "hostname", spec.hostname().as_deref(), &namespaces);
+    host_name(report, "domainname", spec.domainname().as_deref(), &namespaces);
+    mounts::check(report, spec, context);
+    if let Some(linux) = spec.linux() {
+        linux::check(report, &ROOT.key("linux"), linux, &namespaces);
+    }
+    if let Some(hooks) = spec.hooks() {
+        hooks::check(report, &ROOT.key("hooks"), hooks);
+    }
+    annotations(report, spec);
+    unsupported::check(report, spec, context);
+}
+
+pub(super) fn process_alone(report: &mut Report, process: &Process, context: Context) {
+    process::check(report, &ROOT, process);
+    unsupported::check_process(report, &ROOT, process, context);
+}
+
+pub(super) fn resources_alone(report: &mut Report, resources: &LinuxResources) {
+    resources::check(report, &ROOT, resources);
 }
 
 /// The oldest version of the specification that a config may be of; its major version is ours.

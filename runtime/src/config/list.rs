@@ -4,7 +4,7 @@
 pub(super) const HIGHEST: u32 = 65535;
 
 /// The ranges of a list, first and last; None where it is none. The empty list has none.
-pub(super) fn ranges(list: &str) -> Option<Vec<(u32, u32)>> {
+pub fn ranges(list: &str) -> Option<Vec<(u32, u32)>> {
     let range = |range: &str| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let number = |text: &str| text.trim().parse::<u32>().ok();

@@ -69,7 +69,7 @@ fn change(config: &mut Value, line: &str) {
 fn outcome(case: &Case) -> String {
     let (mut config, mut text, mut context) = (valid(), None, Context::default());
     for line in &case.changes {
-        match line.split_once(' ') {
+        match line.split_once(' ').or((*line == "text").then_some((line, ""))) {
             Some(("context", "rootless")) => context.rootless = true,
             Some(("context", "apparmor")) => context.apparmor = true,
             Some(("context", "selinux")) => context.selinux = true,
@@ -123,6 +123,15 @@ fn all_mistakes_are_found_and_the_first_are_printed() {
     );
     assert!(text.ends_with("; and 9 more"), "{text}");
     assert!(!text.contains('\n'));
+}
+
+#[test]
+fn more_groups_than_setgroups_takes_are_too_many() {
+    let mut config = valid();
+    config["process"]["user"]["additionalGids"] = (0..70_000).collect();
+    let spec = load::parse(&serde_json::to_vec(&config).unwrap(), Path::new("config.json")).unwrap();
+    let text = check(&spec, Context::default()).unwrap_err().to_string();
+    assert_eq!(text, "config.json: process.user.additionalGids: 70000 groups are too many: at most 65536");
 }
 
 #[test]
