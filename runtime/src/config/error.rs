@@ -61,8 +61,34 @@ impl fmt::Display for Problem {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Errors {
     /// The file, as messages name it.
-    file: String,
+    file: Option<String>,
     problems: Vec<Problem>,
+}
+
+/// What was read, as messages name it.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file, and the places in it.
+    File(PathBuf),
+    /// Flags of the command line, each with the place of the property that it sets.
+    Flags(&'static [(&'static str, &'static str)]),
+}
+
+impl Source {
+    fn errors(&self, mut problems: Vec<Problem>) -> Errors {
+        match self {
+            Self::File(file) => Errors::new(file, problems),
+            Self::Flags(flags) => {
+                for problem in &mut problems {
+                    let set = flags.iter().find(|(place, _)| problem.path.starts_with(place));
+                    if let Some((_, flag)) = set {
+                        (*flag).clone_into(&mut problem.path);
+                    }
+                }
+                Errors { file: None, problems }
+            }
+        }
+    }
 }
 
 /// conmon hands on the first 8 KiB of an error.
@@ -72,7 +98,7 @@ const SHOWN_BYTES: usize = 6000;
 impl Errors {
     /// The mistakes in `file`; there must be one.
     pub(super) fn new(file: &Path, problems: Vec<Problem>) -> Self {
-        Self { file: file.display().to_string(), problems }
+        Self { file: Some(file.display().to_string()), problems }
     }
 
     /// Every mistake, in the order of the checks.
@@ -83,7 +109,7 @@ impl Errors {
 
 impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = format!("{}: ", self.file);
+        let mut text = self.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
         let mut shown = 0;
         for problem in self.problems.iter().take(SHOWN) {
             let problem = problem.to_string();
@@ -115,9 +141,9 @@ impl Report {
         self.problems.push(Problem { path: at.to_string(), message: message.into() });
     }
 
-    /// What was gathered on `file`.
-    pub(crate) fn finish(self, file: &Path) -> Result<(), Errors> {
-        if self.problems.is_empty() { Ok(()) } else { Err(Errors::new(file, self.problems)) }
+    /// What was gathered on `source`.
+    pub(crate) fn finish(self, source: &Source) -> Result<(), Errors> {
+        if self.problems.is_empty() { Ok(()) } else { Err(source.errors(self.problems)) }
     }
 
     /// What was gathered.

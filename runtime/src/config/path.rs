@@ -99,9 +99,11 @@ pub(crate) struct Quoted<'a>(&'a str);
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let end = self.0.char_indices().nth(LONGEST_OPERAND).map(|(at, _)| at);
-        match end.and_then(|end| self.0.get(..end)) {
-            Some(start) => write!(f, "\"{}...\"", start.escape_debug()),
-            None => write!(f, "\"{}\"", self.0.escape_debug()),
+        let start = end.and_then(|end| self.0.get(..end));
+        let quoted = format!("{:?}", start.unwrap_or(self.0));
+        match (start, quoted.strip_suffix('"')) {
+            (Some(_), Some(quoted)) => write!(f, "{quoted}...\""),
+            _ => f.write_str(&quoted),
         }
     }
 }

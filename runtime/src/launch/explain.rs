@@ -84,7 +84,8 @@ fn missing_program(failure: &Failure, plan: &Plan) -> Option<String> {
     })?;
     let errno = Errno::from_raw(i32::try_from(failure.errno).unwrap_or(0));
     Some(match errno {
-        Errno::ENOENT if !program.contains('/') => {
+        // No directory can have a name that is too long.
+        Errno::ENOENT | Errno::ENAMETOOLONG if !program.contains('/') => {
             format!("exec: {program:?}: executable file not found in $PATH")
         }
         Errno::ENOENT | Errno::ENOTDIR => format!("exec: {program:?}: stat {program}: {}", meaning(errno)),

@@ -6,6 +6,7 @@ use super::foreground::{self, Signals, Terminal};
 use super::inspect::status;
 use super::{Error, connect_console, filter, listener, pid_file, pidfd_socket};
 use crate::cgroup::{Cgroup, Layout};
+use crate::config;
 use crate::container::status::allowed;
 use crate::container::{Id, Operation, State, Status, Store};
 use crate::facts::Facts;
@@ -26,6 +27,8 @@ pub struct Request {
     pub id: Id,
     /// The process; what it leaves open is the container's own.
     pub process: Process,
+    /// Where it comes from.
+    pub source: config::Source,
     /// `--console-socket`.
     pub console_socket: Option<PathBuf>,
     /// `--pidfd-socket`.
@@ -46,7 +49,7 @@ pub struct Request {
 pub fn container_process(store: &Store, id: &Id) -> Result<Process, Error> {
     let state = store.open(id)?.load()?;
     let text = state.process.as_ref().map(|process| process.get()).unwrap_or_default();
-    Ok(crate::config::parse_process(text.as_bytes(), Path::new("state.json"))?)
+    Ok(config::parse_process(text.as_bytes(), Path::new("state.json"))?)
 }
 
 /// Runs the process; returns its exit code, or 0 when detached.
@@ -69,7 +72,7 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     let filter = filter::of_container(&directory)?;
 
     let facts = Facts::gather(Some(state.rootless), Layout::None);
-    crate::config::check_process(&request.process, Path::new("process.json"), facts.config_context())?;
+    config::check_process(&request.process, &request.source, facts.config_context())?;
     let cgroup = Cgroup::new(state.cgroup.clone()).sub(&request.cgroups)?;
     let options = ExecOptions {
         id: state.id.clone(),

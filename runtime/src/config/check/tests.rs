@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use std::path::Path;
+
 use super::*;
 use crate::config::load;
 
@@ -138,11 +140,23 @@ fn more_groups_than_setgroups_takes_are_too_many() {
 fn a_process_and_limits_are_checked_by_themselves() {
     let file = Path::new("/tmp/p.json");
     let process = load::parse_process(br#"{"args": [], "cwd": "/", "env": null}"#, file).unwrap();
-    let error = check_process(&process, file, Context::default()).unwrap_err();
+    let error = check_process(&process, &Source::File(file.into()), Context::default()).unwrap_err();
     assert_eq!(error.to_string(), "/tmp/p.json: args: args must not be empty");
     let resources = load::parse_resources(br#"{"unified": {"../x": "1"}}"#, file).unwrap();
-    let error = check_resources(&resources, file).unwrap_err();
+    let error = check_resources(&resources, &Source::File(file.into())).unwrap_err();
     assert_eq!(error.to_string(), r#"/tmp/p.json: unified["../x"]: "../x" must be a file name (no slashes)"#);
+}
+
+#[test]
+fn flags_are_named_instead_of_the_properties_they_set() {
+    let process =
+        load::parse_process(br#"{"args": ["a"], "cwd": "x", "env": ["A"]}"#, Path::new("-")).unwrap();
+    let source = Source::Flags(&[("cwd", "--cwd"), ("env", "--env")]);
+    let error = check_process(&process, &source, Context::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "--env: invalid environment variable: missing '='; --cwd: cwd must be an absolute path, not \"x\""
+    );
 }
 
 #[test]
