@@ -217,8 +217,13 @@ fn units(found: &mut Found<'_>, property: &str, wanted: Option<&str>, list: &str
     if let Some((first, last)) =
         wanted.and_then(ranges).unwrap_or_default().iter().find(|range| !is_there(range))
     {
+        let what = if first == last {
+            format!("{first} is not there")
+        } else {
+            format!("{first}-{last} are not all there")
+        };
         let last_there = there.last().map_or(0, |(_, last)| *last);
-        found.add(property, format!("{first}-{last} are not all there: the last one is {last_there}"));
+        found.add(property, format!("{what}: the last one is {last_there}"));
     }
 }
 
