@@ -116,8 +116,8 @@ fn command(hook: &Hook, dir: Option<&Path>) -> Command {
         command.arg0(name);
     }
     command.args(args);
-    // Without variables of its own a hook gets the runtime's, as runc does.
-    if let Some(env) = hook.env().as_ref().filter(|env| !env.is_empty()) {
+    // A hook that says nothing of variables gets the runtime's, as with runc; one that wants none gets none.
+    if let Some(env) = hook.env() {
         command.env_clear();
         command.envs(env.iter().filter_map(|entry| entry.split_once('=')));
     }

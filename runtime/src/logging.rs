@@ -8,6 +8,7 @@ use env_logger::{Builder, Target, WriteStyle};
 use log::{Level, LevelFilter};
 use nix::errno::Errno;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -46,8 +47,9 @@ pub fn init(global: &Global) -> Result<(), Error> {
 }
 
 /// Reports the error that ends this process: into the log, and, if that is a file, on stderr as well, as plain text;
-/// some callers read the one, some the other. Never more than one line each.
+/// some callers read the one, some the other. Never more than one line each, and one that they read to its end.
 pub fn report_error(global: &Global, message: &str) {
+    let message = &shortened(message);
     log::error!("{message}");
     if log_file(global).is_some() {
         print_stderr(message);
@@ -56,12 +58,40 @@ pub fn report_error(global: &Global, message: &str) {
 
 /// Reports an error of the options that say where to log, which thus go to stderr.
 pub fn report_early_error(message: &str) {
-    write_stderr(&line(LogFormat::Text, Level::Error, message, SystemTime::now()));
+    write_stderr(&line(LogFormat::Text, Level::Error, &shortened(message), SystemTime::now()));
 }
 
 /// Prints a message on stderr, as one line of plain text.
 pub fn print_stderr(message: &str) {
     write_stderr(&format!("{}\n", one_line(message)));
+}
+
+/// conmon hands on the first 8 KiB of a log. What was attempted is at the start of a message, the reason is at its end, and
+/// what has no end is in between: an argument, a key, a path.
+fn shortened(message: &str) -> Cow<'_, str> {
+    const START: usize = 5000;
+    const END: usize = 2000;
+    // At most, in either format of the log.
+    let written = |c: char| match c {
+        '"' | '\\' => 2,
+        ' '..='~' => 1,
+        _ => 10,
+    };
+    if message.chars().map(written).sum::<usize>() <= START + END {
+        return message.into();
+    }
+    let fitting = |length: usize| {
+        let mut left = length;
+        move |c: &char| {
+            let fits = left.checked_sub(written(*c));
+            left = fits.unwrap_or(0);
+            fits.is_some()
+        }
+    };
+    let start: usize = message.chars().take_while(fitting(START)).map(char::len_utf8).sum();
+    let end: usize = message.chars().rev().take_while(fitting(END)).map(char::len_utf8).sum();
+    let (start, end) = (message.get(..start), message.get(message.len() - end..));
+    format!("{} [...] {}", start.unwrap_or_default(), end.unwrap_or_default()).into()
 }
 
 fn write_stderr(text: &str) {
@@ -213,6 +243,24 @@ mod tests {
         );
         assert_eq!(one_line("x \"y\"\n\u{85}"), "x \"y\"\\n\\u0085");
         assert_eq!(text_value(""), "\"\"");
+    }
+
+    #[test]
+    fn a_long_message_keeps_its_start_and_its_reason() {
+        let short = "mounts[3] (/data): EINVAL: invalid argument";
+        assert_eq!(shortened(short), short);
+        for middle in ["x", "\u{1}", "\"", "\u{1f600}", "\u{10ffff}"] {
+            let message = format!("run failed: exec: {}: not found", middle.repeat(20_000));
+            let message = shortened(&message);
+            assert!(
+                message.starts_with("run failed: exec: ") && message.ends_with(": not found"),
+                "{message}"
+            );
+            for format in [LogFormat::Text, LogFormat::Json] {
+                let length = line(format, Level::Error, &message, at()).len();
+                assert!((1000..8192).contains(&length), "{length} bytes with {middle:?}");
+            }
+        }
     }
 
     #[test]

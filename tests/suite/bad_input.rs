@@ -49,6 +49,14 @@ fn invalid_json_is_refused() {
 }
 
 #[test]
+fn empty_config_is_called_empty() {
+    need_root!();
+    not_runc!();
+    refused(&with_config("")).fails_with("config.json: line 1 column 1: the file is empty");
+    refused(&with_config("\u{feff}{}")).fails_with("byte order mark");
+}
+
+#[test]
 fn invalid_json_is_named_by_line_and_column() {
     need_root!();
     not_runc!();
@@ -76,6 +84,32 @@ fn unknown_value_is_named_by_its_path() {
     not_runc!();
     let namespaces = json!([{"type": "mount"}, {"type": "fish"}]);
     refused(&Bundle::new().set("/linux/namespaces", namespaces)).fails_with("linux.namespaces[1]");
+}
+
+/// Seen failing with the first one alone.
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::new()
+        .set("/linux/namespaces/0/type", "fish")
+        .set("/process/cwd", "rel")
+        .set("/process/rlimits/0/type", "RLIMIT_X");
+    let run = refused(&container);
+    for place in
+        ["linux.namespaces[0].type", "process.rlimits[0].type", "process.cwd: cwd must be an absolute"]
+    {
+        assert!(run.stderr.contains(place), "{place} in {run}");
+    }
+}
+
+/// Seen failing: the root was writable, where runc makes it read-only.
+#[test]
+fn property_in_the_wrong_case_is_refused() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::new().remove("/root/readonly").set("/root/ReadOnly", true);
+    refused(&container).fails_with("root.ReadOnly: unknown property: it is written \\\"readonly\\\"");
 }
 
 #[test]

@@ -285,6 +285,8 @@ fn update_takes_sizes_with_units() {
     need_root!();
     let container = limited(&[("memory", json!({"limit": 33_554_432}))]).running();
     container.command("update", &["--memory", "64M"]).finish().ok();
+    // Seen failing: a fraction was no number.
+    container.command("update", &["--memory", "0.0625g"]).finish().ok();
     assert_eq!(read(&container, "memory", "memory.limit_in_bytes", "memory.max"), "67108864");
 }
 
@@ -339,6 +341,21 @@ fn broken_resources_are_refused() {
     container.command("update", &["--resources", "-"]).input("{").finish().exits(1);
     container.command("update", &["--memory", "lots"]).finish().exits(1);
     assert_eq!(read(&container, "pids", "pids.max", "pids.max"), "10");
+}
+
+/// Seen failing with what the kernel says of it, or without a word of which flag.
+#[test]
+fn update_names_the_flag_that_no_kernel_takes() {
+    need_root!();
+    not_runc!();
+    let container = limited(&[("pids", json!({"limit": 10}))]).running();
+    let refused = |flags: &[&str]| container.command("update", flags).finish().exits(1);
+    refused(&["--cpu-period", "10"]).fails_with("--cpu-period: 10 is out of range");
+    refused(&["--cpu-quota", "10"]).fails_with("--cpu-quota: 10 is out of range");
+    refused(&["--cpu-idle", "3"]).fails_with("--cpu-idle: 3 is out of range");
+    refused(&["--cpuset-cpus", "x"]).fails_with("--cpuset-cpus: not a list of numbers and ranges");
+    refused(&["--memory", "100M", "--memory-swap", "50M"]).fails_with("--memory-swap: 52428800 is below");
+    container.command("update", &["-r", "-"]).input("{").finish().exits(1).fails_with("stdin: line 1");
 }
 
 #[test]

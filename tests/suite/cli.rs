@@ -245,6 +245,81 @@ fn check_tells_all_mistakes_and_what_the_host_lacks() {
     assert_eq!((of("linux.rootfsPropagation"), of("mounts[7].source")), (json!("config"), json!("host")));
 }
 
+/// Seen failing with both told as missing on the host.
+#[test]
+fn check_wants_nothing_that_the_start_does_not_need() {
+    only_skeg!();
+    need_root!();
+    let bundle = Bundle::probe(&["exit", "0"])
+        .set("/linux/namespaces/0/path", "")
+        .set("/linux/seccomp", json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/nonexistent"}));
+    assert_eq!(runtime(&["check", bundle.path().to_str().expect("UTF-8")]).ok().stdout, "ok\n");
+    bundle.run().ok();
+}
+
+/// Seen failing with "ok" for each of them but the mount.
+#[test]
+fn check_tells_what_no_cgroup_device_or_namespace_of_this_host_can_do() {
+    only_skeg!();
+    let rate = json!([{"major": 99, "minor": 0, "rate": 1}]);
+    let bundle = Bundle::new()
+        .set("/linux/namespaces/1/path", "/etc/passwd")
+        .push("/linux/namespaces", json!({"type": "time"}))
+        .set("/linux/timeOffsets", json!({"boottime": {"secs": -4_000_000_000_i64}}))
+        .set("/linux/netDevices", json!({"nope0": {}}))
+        .set("/linux/sysctl", json!({"net.foo.bar": "1", "net.ipv4.conf.eth7.forwarding": "1"}))
+        .set("/linux/resources/cpu", json!({"cpus": "0-9999", "mems": "500"}))
+        .set("/linux/resources/hugepageLimits", json!([{"pageSize": "7MB", "limit": 0}]))
+        .set("/linux/resources/rdma", json!({"nope": {"hcaHandles": 1}}))
+        .set("/linux/resources/blockIO", json!({"throttleReadBpsDevice": rate}));
+    let path = bundle.path().to_str().expect("UTF-8");
+    let report: skeg_tests::Value =
+        serde_json::from_str(&runtime(&["check", "-f", "json", path]).exits(1).stdout).unwrap();
+    let problems = report["problems"].as_array().expect("problems");
+    for place in [
+        "linux.namespaces[1].path",
+        "linux.timeOffsets.boottime.secs",
+        "linux.netDevices[\"nope0\"]",
+        "linux.sysctl[\"net.foo.bar\"]",
+        "linux.resources.cpu.cpus",
+        "linux.resources.cpu.mems",
+        "linux.resources.hugepageLimits[0].pageSize",
+        "linux.resources.blockIO.throttleReadBpsDevice[0]",
+    ] {
+        assert!(problems.iter().any(|problem| problem["path"] == place), "{place} in {report:#}");
+    }
+    assert!(!report.to_string().contains("eth7"), "a device that may come later: {report:#}");
+}
+
+/// Seen failing with "ok" alone.
+#[test]
+fn check_notes_what_has_no_effect() {
+    only_skeg!();
+    let bundle = Bundle::new()
+        .set("/process/arg", json!(["x"]))
+        .set("/linux/maskedPath", json!([]))
+        .set("/linux/resources/memory", json!({"kernel": 1}));
+    let path = bundle.path().to_str().expect("UTF-8");
+    assert_eq!(
+        runtime(&["check", path]).ok().stdout,
+        "ok\n\
+         note: linux.maskedPath: unknown property, ignored (did you mean \"maskedPaths\"?)\n\
+         note: process.arg: unknown property, ignored (did you mean \"args\"?)\n\
+         note: linux.resources.memory.kernel: this host's cgroups have no such setting, ignored\n"
+    );
+    let report: skeg_tests::Value =
+        serde_json::from_str(&runtime(&["check", "-f", "json", path]).ok().stdout).unwrap();
+    assert_eq!((&report["ok"], &report["notes"][1]["kind"]), (&json!(true), &json!("ignored")));
+}
+
+/// Seen failing with the config called missing.
+#[test]
+fn check_of_a_bundle_that_is_not_there_says_so() {
+    only_skeg!();
+    let text = runtime(&["check", "/nonexistent"]).exits(1).stdout;
+    assert_eq!(text, "host: open bundle /nonexistent: ENOENT: no such file or directory\n");
+}
+
 #[test]
 fn check_says_where_a_config_is_no_json() {
     only_skeg!();

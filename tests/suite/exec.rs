@@ -307,6 +307,34 @@ fn broken_process_file_is_refused() {
     missing.exits(255).fails_with("no such file or directory");
 }
 
+/// Seen failing with the places in a process.json that nobody wrote.
+#[test]
+fn wrong_flag_is_named_and_so_is_a_file() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::pausing().running();
+    let refused =
+        |flag: &str, value: &str| container.exec_with(&[flag, value], &["true"]).finish().exits(255);
+    refused("-e", "A").fails_with("exec failed: --env: invalid environment variable: missing '='");
+    refused("--cwd", "rel").fails_with("exec failed: --cwd: cwd must be an absolute path, not");
+    fs::write(container.file("p.json"), r#"{"args": ["true"], "cwd": "rel"}"#).unwrap();
+    let output = container.command("exec", &["-p", "p.json"]).finish().exits(255);
+    output.fails_with("exec failed: p.json: cwd: cwd must be an absolute path");
+}
+
+/// Seen failing with an error, where runc goes on without the capability.
+#[test]
+fn unknown_capability_is_left_out_and_logged() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let before = container.exec_seen(&[], &["caps"])["caps"].clone();
+    assert_eq!(container.exec_seen(&["--cap", "CAP_FOO"], &["caps"])["caps"], before);
+    not_runc!();
+    let args = ["--debug", "exec", "--cap", "CAP_FOO", &container.id, "/probe", "exit", "0"];
+    let output = container.runtime(&args).finish().ok();
+    assert!(output.stderr.contains("ignoring unknown or unavailable capability CAP_FOO"), "{output}");
+}
+
 #[test]
 fn exec_in_a_created_container_works() {
     need_root!();

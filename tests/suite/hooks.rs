@@ -164,6 +164,26 @@ fn each_hook_has_its_arguments_and_environment() {
     assert_eq!(seen["env"], json!(["A=1", "B=2"]));
 }
 
+/// Seen failing with the runtime's own variables in both.
+#[test]
+fn hook_with_an_empty_environment_gets_none() {
+    need_root!();
+    let container = Bundle::new().args(&["/probe", "exit", "0"]);
+    let seen = |name: &str| container.file(name).display().to_string();
+    let (empty, absent) = (seen("empty"), seen("absent"));
+    let hook = |file: &str, more: Value| {
+        let mut hook = json!({"path": "/bin/sh", "args": ["sh", "-c", format!("echo $SECRET > {file}")]});
+        hook.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        hook
+    };
+    let container = container
+        .hook_with("createRuntime", hook(&empty, json!({"env": []})))
+        .hook_with("createRuntime", hook(&absent, json!({})));
+    container.command("run", &[]).env("SECRET", "leak").finish().ok();
+    assert_eq!(fs::read_to_string(empty).unwrap(), "\n");
+    assert_eq!(fs::read_to_string(absent).unwrap(), "leak\n");
+}
+
 #[test]
 fn hook_that_does_not_read_its_stdin_is_no_error() {
     need_root!();

@@ -119,6 +119,28 @@ fn newline_in_a_name_stays_inside_one_line_of_the_log() {
     serde_json::from_str::<Value>(&lines[0]).unwrap();
 }
 
+/// Seen failing with lines of up to 60 KB, whose end conmon cuts off.
+#[test]
+fn error_about_something_long_is_a_line_with_its_reason() {
+    need_root!();
+    not_runc!();
+    let fits = |container: &Bundle, reason: &str| {
+        let words = ["--log", "log", "--log-format", "json", "run", &container.id];
+        let output = container.runtime(&words).finish().exits(1);
+        let lines = lines(container);
+        assert!(lines.len() == 1 && lines[0].len() < 8192 && output.stderr.len() < 8192, "{output}");
+        assert!(output.stderr.contains(reason), "{output}");
+    };
+    let long = "x".repeat(20_000);
+    fits(&Bundle::new().args(&[&long]), "executable file not found in $PATH");
+    fits(
+        &Bundle::new().hook_with("createRuntime", skeg_tests::json!({"path": format!("/{long}")})),
+        "ENAMETOOLONG",
+    );
+    let sysctls = skeg_tests::json!({format!("net.{long}"): "1", format!("vm.{long}"): "1"});
+    fits(&Bundle::new().set("/linux/sysctl", sysctls), "not allowed");
+}
+
 /// Seen failing where the error of a variable without "=" repeats it.
 #[test]
 fn secrets_of_the_environment_are_not_in_the_error() {

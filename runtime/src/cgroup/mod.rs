@@ -18,6 +18,7 @@ mod freeze;
 mod fs;
 mod kill;
 mod layout;
+pub mod offer;
 mod paths;
 mod remove;
 mod settings;

@@ -8,6 +8,7 @@ mod host;
 
 use crate::cgroup::Layout;
 use crate::config::{self, Error};
+use crate::errno::words;
 use crate::facts::Facts;
 use crate::lifecycle::create::dry_plan;
 use crate::lifecycle::filter;
@@ -24,6 +25,8 @@ pub enum Kind {
     Config,
     /// This host's: elsewhere the same bundle may start.
     Host,
+    /// Nobody's: what is asked for has no effect.
+    Ignored,
 }
 
 /// One thing in the way.
@@ -42,6 +45,7 @@ impl fmt::Display for Problem {
         let kind = match self.kind {
             Kind::Config => "config.json",
             Kind::Host => "host",
+            Kind::Ignored => "note",
         };
         match self.path.as_str() {
             "" => write!(f, "{kind}: {}", self.message),
@@ -50,24 +54,52 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that stands in the way of the bundle on this host; none: it can be expected to start. `rootless` is the
-/// answer to `--rootless`, None for auto.
-pub fn bundle(bundle: &Path, rootless: Option<bool>) -> Vec<Problem> {
-    let spec = match config::load(bundle) {
-        Ok(spec) => spec,
-        Err(error) => return vec![unreadable(error)],
-    };
-    let mut problems = mistakes(bundle, &spec, rootless);
-    problems.extend(host::problems(bundle, &spec));
-    problems
+/// What there is to say of a bundle.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What stands in its way on this host; none: it can be expected to start.
+    pub problems: Vec<Problem>,
+    /// What it asks for without effect.
+    pub notes: Vec<Problem>,
 }
 
-fn unreadable(error: Error) -> Problem {
+/// Looks at a bundle. `rootless` is the answer to `--rootless`, None for auto.
+pub fn bundle(bundle: &Path, rootless: Option<bool>) -> Report {
+    let mut report = Report::default();
+    if let Err(errno) = crate::sys::real_path(bundle) {
+        let message = format!("open bundle {}: {}", bundle.display(), words(errno));
+        report.problems.push(Problem { kind: Kind::Host, path: String::new(), message });
+        return report;
+    }
+    let read = config::read(bundle);
+    report.notes = read.iter().flat_map(|text| config::notes(text)).map(Problem::ignored).collect();
+    match read.and_then(|text| config::parse(&text, Path::new("config.json"))) {
+        Err(error) => report.problems = unreadable(error),
+        Ok(spec) => {
+            report.problems = mistakes(bundle, &spec, rootless);
+            host::look(&mut report, bundle, &spec);
+        }
+    }
+    report
+}
+
+fn unreadable(error: Error) -> Vec<Problem> {
     let (path, message) = match error {
+        Error::Values(errors) => return errors.problems().iter().map(mistake).collect(),
         Error::Syntax { line, column, message, .. } => (format!("line {line} column {column}"), message),
-        Error::Value { problem, .. } => (problem.path, problem.message),
         other => (String::new(), other.to_string()),
     };
+    vec![Problem { kind: Kind::Config, path, message }]
+}
+
+impl Problem {
+    fn ignored(problem: config::Problem) -> Self {
+        Self { kind: Kind::Ignored, path: problem.path, message: problem.message }
+    }
+}
+
+fn mistake(problem: &config::Problem) -> Problem {
+    let config::Problem { path, message } = problem.clone();
     Problem { kind: Kind::Config, path, message }
 }
 
@@ -75,12 +107,7 @@ fn unreadable(error: Error) -> Problem {
 fn mistakes(bundle: &Path, spec: &Spec, rootless: Option<bool>) -> Vec<Problem> {
     let facts = Facts::gather(rootless, Layout::None);
     if let Err(errors) = config::check(spec, facts.config_context()) {
-        let problem = |problem: &config::Problem| Problem {
-            kind: Kind::Config,
-            path: problem.path.clone(),
-            message: problem.message.clone(),
-        };
-        return errors.problems().iter().map(problem).collect();
+        return errors.problems().iter().map(mistake).collect();
     }
     // What the checks have let through may still have no filter or no plan.
     let outcome = filter::compile(spec).and_then(|_| dry_plan(bundle, rootless));

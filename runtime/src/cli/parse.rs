@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command};
 use std::error::Error as _;
 use std::ffi::OsString;
+use std::num::{IntErrorKind, ParseIntError};
 
 /// Reads `args` (without the command's name) as the flags and arguments of the command `name`.
 pub fn command<T: Args>(
@@ -64,7 +65,7 @@ fn clap_error(error: &clap::Error, help: String) -> Error {
         _ => "",
     };
     let cause = match error.source() {
-        Some(cause) => cause.to_string(),
+        Some(cause) => in_go_words(cause),
         None => error.kind().as_str().unwrap_or("not usable").to_owned(),
     };
     let argument = context(ContextKind::InvalidArg);
@@ -77,6 +78,21 @@ fn clap_error(error: &clap::Error, help: String) -> Error {
             Error::Usage { message, stdout }
         }
         _ => Error::Value(cause),
+    }
+}
+
+/// Errors about numbers, in the words of Go's strconv; others have words of their own.
+fn in_go_words(cause: &(dyn std::error::Error + 'static)) -> String {
+    use IntErrorKind::{NegOverflow, PosOverflow};
+    let text = cause.to_string();
+    match cause.downcast_ref::<ParseIntError>().map(ParseIntError::kind) {
+        Some(PosOverflow | NegOverflow) => return "value out of range".to_owned(),
+        Some(_) => return "parse error".to_owned(),
+        None => {}
+    }
+    match text.split_once(" is not in ").and_then(|(_, range)| range.split_once("..")) {
+        Some((low, high)) => format!("value out of range: {low} to {}", high.trim_start_matches('=')),
+        None => text,
     }
 }
 

@@ -14,16 +14,15 @@ pub struct SizeError(String);
 impl FromStr for Size {
     type Err = SizeError;
 
-    /// A number with an optional unit of k, m, g, t or p (powers of 1024), upper or lower case, which `b` or `ib` may
+    /// A number, also with a fraction, with an optional unit of k, m, g, t or p (powers of 1024), upper or lower case, which `b` or `ib` may
     /// follow; or -1.
     fn from_str(text: &str) -> Result<Self, SizeError> {
         let error = || SizeError(text.to_owned());
         if text == "-1" {
             return Ok(Self(-1));
         }
-        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, unit) = text.split_at(end);
-        let number: i64 = number.parse().map_err(|_| error())?;
         let shift = match unit.trim_start().to_ascii_lowercase().as_str() {
             "" | "b" => 0,
             "k" | "kb" | "kib" => 10,
@@ -33,6 +32,14 @@ impl FromStr for Size {
             "p" | "pb" | "pib" => 50,
             _ => return Err(error()),
         };
-        number.checked_mul(1 << shift).map(Self).ok_or_else(error)
+        let bytes = match number.parse::<i64>() {
+            Ok(whole) => whole.checked_mul(1 << shift),
+            Err(_) => number.parse::<f64>().ok().filter(|_| number.contains('.')).and_then(|number| {
+                let bytes = number * (1_u64 << shift) as f64;
+                // The largest i64 is no f64; the next one is 2^63.
+                (bytes < i64::MAX as f64).then_some(bytes as i64)
+            }),
+        };
+        bytes.map(Self).ok_or_else(error)
     }
 }

@@ -266,11 +266,26 @@ fn size_may_have_a_unit() {
         ("32 MiB", 32 << 20),
         ("1G", 1 << 30),
         ("2kb", 2048),
+        ("1.5g", 3 << 29),
+        (".5 MiB", 1 << 19),
+        ("0.5", 0),
         ("-1", -1),
     ] {
         assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
     }
-    for text in ["", "m", "-2", "1x", "9999999p", "99999999999999999999", "1.5g"] {
+    for text in [
+        "",
+        "m",
+        "-2",
+        "1x",
+        "9999999p",
+        "99999999999999999999",
+        "1.5.5g",
+        ".",
+        "9007199254740992.5p",
+        "1,5g",
+        "-0.5",
+    ] {
         assert!(text.parse::<Size>().is_err(), "{text}");
     }
 }
@@ -339,6 +354,15 @@ fn usage_errors_are_go_s() {
         ("exec", "/usr/bin/skeg: \"exec\" requires a minimum of 1 argument(s)"),
         ("kill", "/usr/bin/skeg: \"kill\" requires a minimum of 1 argument(s)"),
         ("kill a 1 2", "/usr/bin/skeg: \"kill\" requires a maximum of 2 argument(s)"),
+        ("create --preserve-fds=x c", "invalid value \"x\" for flag -preserve-fds: parse error"),
+        (
+            "create --preserve-fds=-1 c",
+            "invalid value \"-1\" for flag -preserve-fds: value out of range: 0 to 4294967295",
+        ),
+        (
+            "update --cpu-period=99999999999999999999 c",
+            "invalid value \"99999999999999999999\" for flag -cpu-period: value out of range",
+        ),
         ("list -f yaml", "invalid value \"yaml\" for flag -format: invalid format option"),
         ("--log-format=xx state a", "invalid log-format: xx"),
         ("--rootless=maybe state a", "invalid rootless: maybe: not true, false or auto"),

@@ -10,17 +10,29 @@ use anyhow::{anyhow, bail};
 use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities, Process};
 use std::path::Path;
 
+/// The properties of the process that flags set.
+const PROPERTIES: [(&str, &str); 7] = [
+    ("args", "command"),
+    ("env", "--env"),
+    ("cwd", "--cwd"),
+    ("user.additionalGids", "--additional-gids"),
+    ("user", "--user"),
+    ("apparmorProfile", "--apparmor"),
+    ("selinuxLabel", "--process-label"),
+];
+
 /// Runs a second process; in the foreground its exit code is ours.
 pub fn run(global: &Global, args: &Exec) -> anyhow::Result<i32> {
     let store = store(global);
     let own = container_process(&store, &args.id)?;
-    let process = match &args.process {
-        Some(file) => fill_in(read_process(file)?, &own),
-        None => from_flags(own, args)?,
+    let (process, source) = match &args.process {
+        Some(file) => (fill_in(read_process(file)?, &own), config::Source::File(file.clone())),
+        None => (from_flags(own, args)?, config::Source::Flags(&PROPERTIES)),
     };
     let request = Request {
         id: args.id.clone(),
         process,
+        source,
         console_socket: args.console_socket.clone(),
         pidfd_socket: args.pidfd_socket.clone(),
         pid_file: args.pid_file.as_deref().map(absolute).transpose()?,
@@ -61,7 +73,7 @@ fn from_flags(mut process: Process, args: &Exec) -> anyhow::Result<Process> {
     if let Some(label) = &args.process_label {
         process.set_selinux_label(Some(label.clone()));
     }
-    add_capabilities(&mut process, &args.cap)?;
+    add_capabilities(&mut process, &args.cap);
     Ok(process)
 }
 
@@ -83,18 +95,11 @@ fn set_user(process: &mut Process, args: &Exec) -> anyhow::Result<()> {
 
 /// Into bounding, effective and permitted; never into inheritable, and into ambient only where the process has
 /// inheritable ones already (CVE-2022-29162).
-fn add_capabilities(process: &mut Process, names: &[String]) -> anyhow::Result<()> {
+fn add_capabilities(process: &mut Process, names: &[String]) {
     if names.is_empty() {
-        return Ok(());
+        return;
     }
-    let added: Capabilities = names
-        .iter()
-        .map(|name| {
-            let upper = name.to_ascii_uppercase();
-            let known = upper.strip_prefix("CAP_").unwrap_or(&upper).parse::<Capability>();
-            known.map_err(|_| anyhow!("--cap {name}: unknown capability"))
-        })
-        .collect::<Result<_, _>>()?;
+    let added: Capabilities = names.iter().filter_map(|name| known_capability(name)).collect();
     let with = |set: &Option<Capabilities>| Some(set.iter().flatten().chain(&added).copied().collect());
     let before = process.capabilities().clone().unwrap_or_else(no_capabilities);
     let mut caps = before.clone();
@@ -105,7 +110,16 @@ fn add_capabilities(process: &mut Process, names: &[String]) -> anyhow::Result<(
         caps.set_ambient(with(before.ambient()));
     }
     process.set_capabilities(Some(caps));
-    Ok(())
+}
+
+/// One that we don't know is "logged as a warning" and left out, as one of a config is (config.md).
+fn known_capability(name: &str) -> Option<Capability> {
+    let upper = name.to_ascii_uppercase();
+    let known = upper.strip_prefix("CAP_").unwrap_or(&upper).parse();
+    if known.is_err() && log::log_enabled!(log::Level::Debug) {
+        log::warn!("ignoring unknown or unavailable capability {name}");
+    }
+    known.ok()
 }
 
 fn no_capabilities() -> LinuxCapabilities {

@@ -9,11 +9,33 @@ use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxIntelRdt, LinuxMemory, Linu
 use std::io::Read;
 use std::path::Path;
 
+/// The limits that flags set.
+const PROPERTIES: [(&str, &str); 14] = [
+    ("memory.limit", "--memory"),
+    ("memory.reservation", "--memory-reservation"),
+    ("memory.swap", "--memory-swap"),
+    ("cpu.period", "--cpu-period"),
+    ("cpu.quota", "--cpu-quota"),
+    ("cpu.burst", "--cpu-burst"),
+    ("cpu.shares", "--cpu-share"),
+    ("cpu.realtimePeriod", "--cpu-rt-period"),
+    ("cpu.realtimeRuntime", "--cpu-rt-runtime"),
+    ("cpu.cpus", "--cpuset-cpus"),
+    ("cpu.mems", "--cpuset-mems"),
+    ("cpu.idle", "--cpu-idle"),
+    ("blockIO.weight", "--blkio-weight"),
+    ("pids.limit", "--pids-limit"),
+];
+
 /// Runs the command.
 pub fn run(global: &Global, args: &Update) -> anyhow::Result<i32> {
     let resources = match &args.resources {
         Some(file) => read_resources(file)?,
-        None => from_flags(args),
+        None => {
+            let resources = from_flags(args);
+            config::check_resources(&resources, &config::Source::Flags(&PROPERTIES))?;
+            resources
+        }
     };
     update(&store(global), &args.id, &resources, schemata(args).as_ref())?;
     Ok(0)
@@ -21,13 +43,13 @@ pub fn run(global: &Global, args: &Update) -> anyhow::Result<i32> {
 
 fn read_resources(file: &Path) -> anyhow::Result<LinuxResources> {
     let mut text = Vec::new();
-    let read = match file == Path::new("-") {
-        true => std::io::stdin().read_to_end(&mut text),
-        false => std::fs::File::open(file).and_then(|mut f| f.read_to_end(&mut text)),
+    let (read, file) = match file == Path::new("-") {
+        true => (std::io::stdin().read_to_end(&mut text), Path::new("stdin")),
+        false => (std::fs::File::open(file).and_then(|mut f| f.read_to_end(&mut text)), file),
     };
     read.map_err(|error| anyhow::anyhow!("{}: {}", file.display(), crate::errno::io_words(&error)))?;
     let resources = config::parse_resources(&text, file)?;
-    config::check_resources(&resources, file)?;
+    config::check_resources(&resources, &config::Source::File(file.into()))?;
     Ok(resources)
 }
 

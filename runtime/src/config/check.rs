@@ -6,18 +6,16 @@ mod devices;
 pub(crate) mod hooks;
 mod linux;
 mod mounts;
-mod namespaces;
+pub(crate) mod namespaces;
 mod process;
 mod resources;
 mod seccomp;
 pub(crate) mod sysctl;
 mod text;
 
-use std::path::Path;
-
 use oci_spec::runtime::{LinuxResources, Process, Spec};
 
-use super::error::{Errors, Report};
+use super::error::{Errors, Report, Source};
 use super::path::{At, ROOT, quote};
 use super::unsupported;
 use namespaces::Namespaces;
@@ -33,44 +31,61 @@ pub struct Context {
     pub selinux: bool,
 }
 
+impl Context {
+    /// Of a host that has everything.
+    pub(super) const GENEROUS: Self = Self { rootless: false, apparmor: true, selinux: true };
+}
+
 /// Checks a config.json.
 pub fn check(spec: &Spec, context: Context) -> Result<(), Errors> {
     let mut report = Report::default();
-    version(&mut report, spec.version());
-    root(&mut report, spec);
+    whole(&mut report, spec, context);
+    report.finish(&Source::File("config.json".into()))
+}
+
+/// Checks the process of `exec`.
+pub fn check_process(process: &Process, source: &Source, context: Context) -> Result<(), Errors> {
+    let mut report = Report::default();
+    process_alone(&mut report, process, context);
+    report.finish(source)
+}
+
+/// Checks the limits of `update`.
+pub fn check_resources(resources: &LinuxResources, source: &Source) -> Result<(), Errors> {
+    let mut report = Report::default();
+    resources_alone(&mut report, resources);
+    report.finish(source)
+}
+
+pub(super) fn whole(report: &mut Report, spec: &Spec, context: Context) {
+    version(report, spec.version());
+    root(report, spec);
     let namespaces = Namespaces::of(spec);
     match spec.process() {
-        Some(process) => process::check(&mut report, &ROOT.key("process"), process),
+        Some(process) => process::check(report, &ROOT.key("process"), process),
         None => report.add(&ROOT.key("process"), "process property must not be empty"),
     }
-    namespaces::check(&mut report, spec, &namespaces, context);
-    host_name(&mut report, "hostname", spec.hostname().as_deref(), &namespaces);
-    host_name(&mut report, "domainname", spec.domainname().as_deref(), &namespaces);
-    mounts::check(&mut report, spec, context);
+    namespaces::check(report, spec, &namespaces, context);
+    host_name(report, "hostname", spec.hostname().as_deref(), &namespaces);
+    host_name(report, "domainname", spec.domainname().as_deref(), &namespaces);
+    mounts::check(report, spec, context);
     if let Some(linux) = spec.linux() {
-        linux::check(&mut report, &ROOT.key("linux"), linux, &namespaces);
+        linux::check(report, &ROOT.key("linux"), linux, &namespaces);
     }
     if let Some(hooks) = spec.hooks() {
-        hooks::check(&mut report, &ROOT.key("hooks"), hooks);
+        hooks::check(report, &ROOT.key("hooks"), hooks);
     }
-    annotations(&mut report, spec);
-    unsupported::check(&mut report, spec, context);
-    report.finish("config.json")
+    annotations(report, spec);
+    unsupported::check(report, spec, context);
 }
 
-/// Checks the process of `exec --process`; `file` is its name in messages.
-pub fn check_process(process: &Process, file: &Path, context: Context) -> Result<(), Errors> {
-    let mut report = Report::default();
-    process::check(&mut report, &ROOT, process);
-    unsupported::check_process(&mut report, &ROOT, process, context);
-    report.finish(&file.display().to_string())
+pub(super) fn process_alone(report: &mut Report, process: &Process, context: Context) {
+    process::check(report, &ROOT, process);
+    unsupported::check_process(report, &ROOT, process, context);
 }
 
-/// Checks the limits of `update --resources`; `file` is its name in messages.
-pub fn check_resources(resources: &LinuxResources, file: &Path) -> Result<(), Errors> {
-    let mut report = Report::default();
-    resources::check(&mut report, &ROOT, resources);
-    report.finish(&file.display().to_string())
+pub(super) fn resources_alone(report: &mut Report, resources: &LinuxResources) {
+    resources::check(report, &ROOT, resources);
 }
 
 /// The oldest version of the specification that a config may be of; its major version is ours.
@@ -79,16 +94,28 @@ pub const OCI_VERSION_MIN: &str = "1.0.0";
 /// "MUST be in SemVer v2.0.0 format" (config.md); we know major version 1.
 fn version(report: &mut Report, version: &str) {
     let at = ROOT.key("ociVersion");
-    let core = version.split(['-', '+']).next().unwrap_or_default();
-    let is_number =
-        |part: &&str| !part.is_empty() && part.len() < 10 && part.bytes().all(|b| b.is_ascii_digit());
     if version.is_empty() {
         report.add(&at, "required property is missing");
-    } else if core.split('.').count() != 3 || core.split('.').filter(is_number).count() != 3 {
+    } else if !is_semantic(version) {
         report.add(&at, format!("not a version: {} (expected for example \"1.3.0\")", quote(version)));
-    } else if !core.starts_with("1.") {
+    } else if !version.starts_with("1.") {
         report.add(&at, format!("unsupported version {}: expected 1.x", quote(version)));
     }
+}
+
+/// SemVer 2.0.0: `1.2.3-pre.1+build.7`.
+fn is_semantic(version: &str) -> bool {
+    let (version, build) = version.split_once('+').map_or((version, None), |(head, tail)| (head, Some(tail)));
+    let (core, pre) = version.split_once('-').map_or((version, None), |(head, tail)| (head, Some(tail)));
+    let is_word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let has_zeros = |part: &str| part.len() > 1 && part.starts_with('0') && is_digits(part);
+    core.split('.').count() == 3
+        && core.split('.').all(|part| !part.is_empty() && is_digits(part) && !has_zeros(part))
+        && pre.is_none_or(|pre| pre.split('.').all(|part| is_word(part) && !has_zeros(part)))
+        && build.is_none_or(|build| build.split('.').all(is_word))
 }
 
 fn root(report: &mut Report, spec: &Spec) {

@@ -1,7 +1,7 @@
 //! What can be wrong with config.json, and how it is said.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
@@ -33,14 +33,9 @@ pub enum Error {
         /// What is wrong there.
         message: String,
     },
-    /// A value has the wrong type, is unknown, or is missing.
-    #[error("{}: {problem}", .file.display())]
-    Value {
-        /// The file.
-        file: PathBuf,
-        /// The value, and what is wrong with it.
-        problem: Problem,
-    },
+    /// Values have the wrong type, are unknown, or are missing; and whatever else is wrong then.
+    #[error(transparent)]
+    Values(Errors),
 }
 
 /// One mistake.
@@ -66,14 +61,46 @@ impl fmt::Display for Problem {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Errors {
     /// The file, as messages name it.
-    file: String,
+    file: Option<String>,
     problems: Vec<Problem>,
+}
+
+/// What was read, as messages name it.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file, and the places in it.
+    File(PathBuf),
+    /// Flags of the command line, each with the place of the property that it sets.
+    Flags(&'static [(&'static str, &'static str)]),
+}
+
+impl Source {
+    fn errors(&self, mut problems: Vec<Problem>) -> Errors {
+        match self {
+            Self::File(file) => Errors::new(file, problems),
+            Self::Flags(flags) => {
+                for problem in &mut problems {
+                    let set = flags.iter().find(|(place, _)| problem.path.starts_with(place));
+                    if let Some((_, flag)) = set {
+                        (*flag).clone_into(&mut problem.path);
+                    }
+                }
+                Errors { file: None, problems }
+            }
+        }
+    }
 }
 
 /// conmon hands on the first 8 KiB of an error.
 const SHOWN: usize = 12;
+const SHOWN_BYTES: usize = 6000;
 
 impl Errors {
+    /// The mistakes in `file`; there must be one.
+    pub(super) fn new(file: &Path, problems: Vec<Problem>) -> Self {
+        Self { file: Some(file.display().to_string()), problems }
+    }
+
     /// Every mistake, in the order of the checks.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -82,14 +109,18 @@ impl Errors {
 
 impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.file)?;
-        for (number, problem) in self.problems.iter().take(SHOWN).enumerate() {
-            if number > 0 {
-                f.write_str("; ")?;
+        let mut text = self.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
+        let mut shown = 0;
+        for problem in self.problems.iter().take(SHOWN) {
+            let problem = problem.to_string();
+            if shown > 0 && text.len() + problem.len() > SHOWN_BYTES {
+                break;
             }
-            problem.fmt(f)?;
+            text.extend([if shown > 0 { "; " } else { "" }, &problem]);
+            shown += 1;
         }
-        match self.problems.len().saturating_sub(SHOWN) {
+        f.write_str(&text)?;
+        match self.problems.len() - shown {
             0 => Ok(()),
             more => write!(f, "; and {more} more"),
         }
@@ -110,12 +141,13 @@ impl Report {
         self.problems.push(Problem { path: at.to_string(), message: message.into() });
     }
 
-    /// What was gathered on `file`.
-    pub(crate) fn finish(self, file: &str) -> Result<(), Errors> {
-        if self.problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Errors { file: file.into(), problems: self.problems })
-        }
+    /// What was gathered on `source`.
+    pub(crate) fn finish(self, source: &Source) -> Result<(), Errors> {
+        if self.problems.is_empty() { Ok(()) } else { Err(source.errors(self.problems)) }
+    }
+
+    /// What was gathered.
+    pub(super) fn problems(self) -> Vec<Problem> {
+        self.problems
     }
 }

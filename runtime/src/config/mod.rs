@@ -5,6 +5,8 @@
 //!
 //! - `load`: bytes -> types; `repair` smooths over where `oci_spec` and runc read JSON differently
 //! - `strict`: what serde takes for an object must be one
+//! - `second`: the second try, where the first did not succeed; `known` reads for it, `wording` is its language
+//! - `twice`: names that an object has twice
 //! - `check`: types -> mistakes, each with its JSON path
 //! - `unsupported`: the one table of what skeg refuses for now
 //! - `list`: lists of numbers and ranges
@@ -14,20 +16,26 @@
 
 mod check;
 mod error;
+mod known;
 pub mod list;
 mod load;
 pub mod mount_options;
 mod path;
 mod profile;
 mod repair;
+mod second;
 mod strict;
+mod twice;
 mod unsupported;
+mod wording;
 pub mod words;
 
 pub use check::hooks::POINTS as HOOK_POINTS;
+pub use check::namespaces::LAST_SECOND;
 pub use check::sysctl::proc_path as sysctl_path;
 pub use check::{Context, OCI_VERSION_MIN, check, check_process, check_resources};
-pub use error::{Error, Errors, Problem};
+pub use error::{Error, Errors, Problem, Source};
 pub use load::{load, parse, parse_process, parse_resources, read};
 pub use mount_options::{Bind, MountOptions};
 pub use profile::profile_place;
+pub use second::notes;

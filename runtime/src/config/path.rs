@@ -28,6 +28,46 @@ impl<'a> At<'a> {
     }
 }
 
+impl At<'_> {
+    /// The same place, to be kept.
+    pub(crate) fn place(&self) -> Place {
+        let (parent, step) = match self {
+            At::Root => return Place::default(),
+            At::Key(parent, name) => (parent, Step::Key((*name).to_owned())),
+            At::Index(parent, index) => (parent, Step::Index(*index)),
+        };
+        let mut place = parent.place();
+        place.0.push(step);
+        place
+    }
+}
+
+/// A place that outlives the look at the document.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Place(pub(crate) Vec<Step>);
+
+/// From a value to one of its parts.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Step {
+    /// To a member of an object.
+    Key(String),
+    /// To an element of an array.
+    Index(usize),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn show(steps: &[Step], at: &At<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match steps.split_first() {
+                None => at.fmt(f),
+                Some((Step::Key(name), rest)) => show(rest, &at.key(name), f),
+                Some((Step::Index(index), rest)) => show(rest, &at.index(*index), f),
+            }
+        }
+        show(&self.0, &ROOT, f)
+    }
+}
+
 impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -59,9 +99,11 @@ pub(crate) struct Quoted<'a>(&'a str);
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let end = self.0.char_indices().nth(LONGEST_OPERAND).map(|(at, _)| at);
-        match end.and_then(|end| self.0.get(..end)) {
-            Some(start) => write!(f, "\"{}...\"", start.escape_debug()),
-            None => write!(f, "\"{}\"", self.0.escape_debug()),
+        let start = end.and_then(|end| self.0.get(..end));
+        let quoted = format!("{:?}", start.unwrap_or(self.0));
+        match (start, quoted.strip_suffix('"')) {
+            (Some(_), Some(quoted)) => write!(f, "{quoted}...\""),
+            _ => f.write_str(&quoted),
         }
     }
 }

@@ -47,6 +47,12 @@ pub(super) fn strip_nulls(value: &mut Value) {
 /// A process: of config.json, or of `exec --process`.
 pub(super) fn process(process: &mut Value) {
     let Some(process) = process.as_object_mut() else { return };
+    // Go takes a null for an empty string here, too.
+    for arg in process.get_mut("args").and_then(Value::as_array_mut).into_iter().flatten() {
+        if arg.is_null() {
+            *arg = "".into();
+        }
+    }
     process.entry("user").or_insert_with(|| json!({}));
     for set in
         process.get_mut("capabilities").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut)

@@ -115,8 +115,8 @@ fn missing_program(failure: &Failure, plan: &Plan) -> Option<String> {
     })?;
     let errno = Errno::from_raw(i32::try_from(failure.errno).unwrap_or(0));
     Some(match errno {
-        // A directory of that name is no program, either.
-        Errno::ENOENT | Errno::EISDIR if !program.contains('/') => {
+        // A directory of that name is no program, either, and none can have a name that is too long.
+        Errno::ENOENT | Errno::EISDIR | Errno::ENAMETOOLONG if !program.contains('/') => {
             format!("exec: {program:?}: executable file not found in $PATH")
         }
         Errno::ENOENT | Errno::ENOTDIR => format!("exec: {program:?}: stat {program}: {}", meaning(errno)),

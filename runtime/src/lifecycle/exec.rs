@@ -6,6 +6,7 @@ use super::foreground::{self, Signals, Terminal};
 use super::inspect::look;
 use super::{Error, connect_console, filter, listener, pid_file, pidfd_socket, stdio};
 use crate::cgroup::{Cgroup, Layout};
+use crate::config;
 use crate::container::status::allowed;
 use crate::container::{Id, Operation, State, Status, Store};
 use crate::facts::Facts;
@@ -26,6 +27,8 @@ pub struct Request {
     pub id: Id,
     /// The process; see [`fill_in`].
     pub process: Process,
+    /// Where it comes from.
+    pub source: config::Source,
     /// `--console-socket`.
     pub console_socket: Option<PathBuf>,
     /// `--pidfd-socket`.
@@ -46,7 +49,7 @@ pub struct Request {
 pub fn container_process(store: &Store, id: &Id) -> Result<Process, Error> {
     let state = store.open(id)?.load()?;
     let text = state.process.as_ref().map(|process| process.get()).unwrap_or_default();
-    Ok(crate::config::parse_process(text.as_bytes(), Path::new("state.json"))?)
+    Ok(config::parse_process(text.as_bytes(), Path::new("state.json"))?)
 }
 
 /// Gives a process that comes from elsewhere what it leaves out and the container has, so that it is confined as the
@@ -89,7 +92,7 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     let filter = filter::of_container(&directory)?;
 
     let facts = Facts::gather(Some(state.rootless), Layout::None);
-    crate::config::check_process(&request.process, Path::new("process.json"), facts.config_context())?;
+    config::check_process(&request.process, &request.source, facts.config_context())?;
     check_groups(&request.process, &state)?;
     let cgroup = Cgroup::new(state.cgroup.clone());
     let cgroup = match request.cgroups.as_slice() {
@@ -182,7 +185,7 @@ fn lead(
 /// `process.execCPUAffinity.initial` counts before the process is in its cgroup: so it is already ours.
 fn bind_to_initial_cpus(process: &Process) -> Result<(), Error> {
     let initial = process.exec_cpu_affinity().as_ref().and_then(|affinity| affinity.initial().as_deref());
-    match initial.map(crate::config::list::mask).filter(|mask| !mask.is_empty()) {
+    match initial.map(config::list::mask).filter(|mask| !mask.is_empty()) {
         Some(mask) => crate::sys::set_affinity(&mask)
             .map_err(syscall("process.execCPUAffinity.initial: set CPU affinity")),
         None => Ok(()),

@@ -7,7 +7,7 @@ use crate::config::sysctl_path;
 use crate::facts::Facts;
 use crate::namespaces::NamespaceType;
 use crate::seccomp::Filter;
-use oci_spec::runtime::{Capabilities, PosixRlimit, PosixRlimitType, Process, Spec};
+use oci_spec::runtime::{Capabilities, LinuxCapabilities, PosixRlimit, PosixRlimitType, Process, Spec};
 use skeg_proto::step::StepBuf;
 use std::path::Path;
 
@@ -209,6 +209,7 @@ impl Builder {
 
     fn credentials(&mut self, process: &Process, grantable: u64, setgroups: bool) {
         let caps = process.capabilities().as_ref();
+        warn_of_withheld(caps, grantable);
         let mask = |set: Option<&Capabilities>| set.map_or(0, capabilities::mask) & grantable;
         let permitted = mask(caps.and_then(|c| c.permitted().as_ref()));
         let step = StepBuf::Credentials {
@@ -222,6 +223,18 @@ impl Builder {
             ambient: mask(caps.and_then(|c| c.ambient().as_ref())),
         };
         self.push(step, "process.capabilities");
+    }
+}
+
+/// Those that can't be granted are "logged as a warning" (config.md); callers parse the log at its default level.
+fn warn_of_withheld(caps: Option<&LinuxCapabilities>, grantable: u64) {
+    let Some(caps) = caps.filter(|_| log::log_enabled!(log::Level::Debug)) else { return };
+    let sets = [caps.bounding(), caps.effective(), caps.permitted(), caps.inheritable(), caps.ambient()];
+    let asked = sets.into_iter().flatten().fold(0, |asked, set| asked | capabilities::mask(set));
+    for (number, name) in capabilities::CAPABILITIES.iter().enumerate() {
+        if asked & !grantable & (1 << number) != 0 {
+            log::warn!("ignoring unknown or unavailable capability CAP_{name}");
+        }
     }
 }
 

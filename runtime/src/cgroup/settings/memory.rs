@@ -65,6 +65,10 @@ pub(super) fn memory(memory: &LinuxMemory, out: &mut Sink<'_>) -> Result<()> {
 }
 
 fn v1(asked: &Asked, mut out: super::Controller<'_>) -> Result<()> {
+    // Memory is part of it: an unlimited amount doesn't fit (EINVAL).
+    if asked.swap > 0 && asked.limit <= 0 {
+        return Err(Error::setting(SWAP, "unable to set swap limit without memory limit"));
+    }
     // The kernel holds limit <= memsw at every moment, so which one goes first depends on the current values.
     // Limit first, and once more after memsw if it didn't fit, is right for raising and for lowering.
     if asked.limit != 0 {

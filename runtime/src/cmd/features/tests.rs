@@ -111,7 +111,7 @@ fn hooks_are_those_that_run() {
     for point in list("/hooks") {
         assert!(!accepted(&format!("/hooks/{point}"), hook()), "{point} is not looked at");
     }
-    assert!(accepted("/hooks/preStart", hook()));
+    assert!(accepted("/hooks/prestarted", hook()));
     assert_eq!(list("/hooks"), words::of::<oci_spec::runtime::Hooks>());
 }
 

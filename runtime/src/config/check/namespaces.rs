@@ -180,6 +180,9 @@ fn additional_groups(report: &mut Report, spec: &Spec, gids: &[LinuxIdMapping]) 
     }
 }
 
+/// The last second of a clock that the kernel takes an offset to: half of KTIME_SEC_MAX (kernel/time/namespace.c).
+pub const LAST_SECOND: i64 = i64::MAX / 1_000_000_000 / 2;
+
 /// The clocks of a time namespace (time_namespaces(7)).
 const CLOCKS: [&str; 2] = ["boottime", "monotonic"];
 
@@ -196,6 +199,11 @@ fn time_offsets(report: &mut Report, at: &At<'_>, linux: &Linux, namespaces: &Na
         if !CLOCKS.contains(&clock.as_str()) {
             let near = suggestion(clock, CLOCKS.into_iter());
             report.add(&at.key(clock), format!("unknown clock: expected one of {}{near}", CLOCKS.join(", ")));
+        }
+        // Further back than this host has been up is for the host to say.
+        if let Some(secs) = offset.secs().filter(|secs| !(-LAST_SECOND..=LAST_SECOND).contains(secs)) {
+            let wanted = format!("-{LAST_SECOND} to {LAST_SECOND}");
+            out_of_range(report, &at.key(clock).key("secs"), secs, &wanted);
         }
         if let Some(nanosecs) = offset.nanosecs().filter(|nanosecs| *nanosecs >= 1_000_000_000) {
             out_of_range(report, &at.key(clock).key("nanosecs"), nanosecs, "0 to 999999999");

@@ -11,6 +11,9 @@ use crate::config::path::{At, quote};
 /// (uid_t)-1 and (gid_t)-1 mean "leave" to the kernel.
 pub(super) const NO_ID: u32 = u32::MAX;
 
+/// NGROUPS_MAX (setgroups(2)).
+const MOST_GROUPS: usize = 65_536;
+
 /// Checks a process: of config.json, or of `exec --process`.
 pub(super) fn check(report: &mut Report, at: &At<'_>, process: &Process) {
     let args = process.args().as_deref().unwrap_or_default();
@@ -61,6 +64,10 @@ fn user(report: &mut Report, at: &At<'_>, user: &User) {
     let ids = [("uid", user.uid()), ("gid", user.gid())];
     for (key, _) in ids.into_iter().filter(|(_, id)| *id == NO_ID) {
         report.add(&at.key(key), format!("{NO_ID} is no id"));
+    }
+    if additional.len() > MOST_GROUPS {
+        let text = format!("{} groups are too many: at most {MOST_GROUPS}", additional.len());
+        report.add(&at.key("additionalGids"), text);
     }
     for (index, _) in additional.iter().enumerate().filter(|(_, gid)| **gid == NO_ID) {
         report.add(&at.key("additionalGids").index(index), format!("{NO_ID} is no id"));

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use std::path::Path;
+
 use super::*;
 use crate::config::load;
 
@@ -69,7 +71,7 @@ fn change(config: &mut Value, line: &str) {
 fn outcome(case: &Case) -> String {
     let (mut config, mut text, mut context) = (valid(), None, Context::default());
     for line in &case.changes {
-        match line.split_once(' ') {
+        match line.split_once(' ').or((*line == "text").then_some((line, ""))) {
             Some(("context", "rootless")) => context.rootless = true,
             Some(("context", "apparmor")) => context.apparmor = true,
             Some(("context", "selinux")) => context.selinux = true,
@@ -126,14 +128,35 @@ fn all_mistakes_are_found_and_the_first_are_printed() {
 }
 
 #[test]
+fn more_groups_than_setgroups_takes_are_too_many() {
+    let mut config = valid();
+    config["process"]["user"]["additionalGids"] = (0..70_000).collect();
+    let spec = load::parse(&serde_json::to_vec(&config).unwrap(), Path::new("config.json")).unwrap();
+    let text = check(&spec, Context::default()).unwrap_err().to_string();
+    assert_eq!(text, "config.json: process.user.additionalGids: 70000 groups are too many: at most 65536");
+}
+
+#[test]
 fn a_process_and_limits_are_checked_by_themselves() {
     let file = Path::new("/tmp/p.json");
     let process = load::parse_process(br#"{"args": [], "cwd": "/", "env": null}"#, file).unwrap();
-    let error = check_process(&process, file, Context::default()).unwrap_err();
+    let error = check_process(&process, &Source::File(file.into()), Context::default()).unwrap_err();
     assert_eq!(error.to_string(), "/tmp/p.json: args: args must not be empty");
     let resources = load::parse_resources(br#"{"unified": {"../x": "1"}}"#, file).unwrap();
-    let error = check_resources(&resources, file).unwrap_err();
+    let error = check_resources(&resources, &Source::File(file.into())).unwrap_err();
     assert_eq!(error.to_string(), r#"/tmp/p.json: unified["../x"]: "../x" must be a file name (no slashes)"#);
+}
+
+#[test]
+fn flags_are_named_instead_of_the_properties_they_set() {
+    let process =
+        load::parse_process(br#"{"args": ["a"], "cwd": "x", "env": ["A"]}"#, Path::new("-")).unwrap();
+    let source = Source::Flags(&[("cwd", "--cwd"), ("env", "--env")]);
+    let error = check_process(&process, &source, Context::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "--env: invalid environment variable: missing '='; --cwd: cwd must be an absolute path, not \"x\""
+    );
 }
 
 #[test]

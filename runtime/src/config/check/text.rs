@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
 use crate::config::error::Report;
-use crate::config::list::{HIGHEST, ranges};
+use crate::config::list::{HIGHEST, is_for_the_kernel, ranges};
 use crate::config::path::{At, quote};
 
 /// A string that is handed to the kernel.
@@ -63,20 +63,25 @@ pub(super) fn contained(report: &mut Report, at: &At<'_>, path: &Path) {
     }
 }
 
-/// A list that becomes a mask.
+/// A list that becomes a mask: `0-3,7`, the format of cpuset(7), which config.md names.
 pub(super) fn mask(report: &mut Report, at: &At<'_>, text: &str) {
-    list(report, at, text);
-    if ranges(text).is_some_and(|ranges| ranges.iter().any(|(_, last)| *last > HIGHEST)) {
-        report.add(at, format!("no number may be above {HIGHEST}: {}", quote(text)));
+    match ranges(text) {
+        None => not_a_list(report, at, text),
+        Some(ranges) if ranges.iter().any(|(_, last)| *last > HIGHEST) => {
+            report.add(at, format!("no number may be above {HIGHEST}: {}", quote(text)));
+        }
+        Some(_) => {}
     }
 }
 
-/// `0-3,7`: the lists of cpuset(7), which config.md names as the format.
+/// A list that the kernel reads itself.
 pub(super) fn list(report: &mut Report, at: &At<'_>, list: &str) {
-    if ranges(list).is_none() {
-        report.add(
-            at,
-            format!("not a list of numbers and ranges: {} (expected for example \"0-3,7\")", quote(list)),
-        );
+    if !is_for_the_kernel(list) {
+        not_a_list(report, at, list);
     }
+}
+
+fn not_a_list(report: &mut Report, at: &At<'_>, text: &str) {
+    let text = quote(text);
+    report.add(at, format!("not a list of numbers and ranges: {text} (expected for example \"0-3,7\")"));
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::config::check::{Context, check};
+use crate::config::{Problem, notes};
 
 /// The recorded configurations.
 fn fixtures() -> Vec<(PathBuf, Vec<u8>)> {
@@ -79,11 +80,36 @@ fn only_known_capabilities_remain() {
 #[test]
 fn unknown_properties_are_found_where_they_are() {
     let text = r#"{"linux": {"namespaces": [{"type": "pid", "foo": [1]}]}, "a.b": {"c": 1}, "annotations": {"x": "y"}}"#;
-    assert_eq!(unknown_properties::<Spec>(text), ["linux.namespaces[0].foo", "[\"a.b\"]"]);
+    let paths = |text: &[u8]| notes(text).into_iter().map(|note| note.path).collect::<Vec<_>>();
+    assert_eq!(paths(text.as_bytes()), ["[\"a.b\"]", "linux.namespaces[0].foo"]);
     for (file, text) in fixtures() {
-        let text = str::from_utf8(&text).unwrap();
-        assert_eq!(unknown_properties::<Spec>(text), Vec::<String>::new(), "{}", file.display());
+        assert_eq!(paths(&text), Vec::<String>::new(), "{}", file.display());
     }
+}
+
+#[test]
+fn what_has_no_effect_is_told_with_what_may_be_meant() {
+    let text = br#"{"process": {"arg": [], "cwd": "/", "cwd": "/tmp"}, "linux": {"maskedPath": [], "sysctl": {"a": "", "a": ""}}}"#;
+    let notes: Vec<String> = notes(text).iter().map(Problem::to_string).collect();
+    assert_eq!(
+        notes,
+        [
+            "linux.maskedPath: unknown property, ignored (did you mean \"maskedPaths\"?)",
+            "process.arg: unknown property, ignored (did you mean \"args\"?)",
+            "process.cwd: is there twice: the last one counts",
+            "linux.sysctl.a: is there twice: the last one counts",
+        ]
+    );
+}
+
+/// A text in which everything is wrong takes no longer than it takes to read it a few times.
+#[test]
+fn a_large_text_full_of_mistakes_is_refused_soon() {
+    let text =
+        json!({"mounts": (0..200_000).map(|_| json!({"destination": 7})).collect::<Vec<_>>()}).to_string();
+    let start = std::time::Instant::now();
+    assert!(parsed(&text).unwrap_err().starts_with("config.json: mounts[0].destination: expected a string"));
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -183,7 +209,10 @@ fn is_refused(text: &[u8]) -> bool {
     let shown = String::from_utf8_lossy(text);
     match parse(text, Path::new("config.json")) {
         Err(Error::Syntax { line, .. }) => assert!(line > 0, "{shown}"),
-        Err(Error::Value { problem, .. }) => assert_ne!(problem.path, "", "{problem} in {shown}"),
+        Err(Error::Values(errors)) => {
+            assert!(errors.problems().iter().all(|problem| !problem.path.is_empty()), "{errors} in {shown}");
+            assert!(errors.to_string().len() < 8000 && !errors.to_string().contains('\n'), "{errors}");
+        }
         Err(other) => panic!("{other}"),
         Ok(spec) => match check(&spec, Context::default()) {
             Ok(()) => return false,
