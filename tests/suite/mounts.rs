@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use skeg_tests::{Bundle, Value, need_root, not_runc, only_skeg};
+use skeg_tests::{Bundle, Value, json, need_root, not_runc, only_skeg};
 
 /// The topmost mount at `target` in what `see mounts` gave.
 #[track_caller]
@@ -118,7 +118,7 @@ fn bind_mount_needs_no_type() {
     need_root!();
     let container = Bundle::seeing(&["read:/data/inside"]);
     let source = shared_directory(&container);
-    let mount = skeg_tests::json!({"destination": "/data", "source": source, "options": ["rbind"]});
+    let mount = json!({"destination": "/data", "source": source, "options": ["rbind"]});
     assert_eq!(container.push("/mounts", mount).seen_one(), "of the host");
 }
 
@@ -316,6 +316,134 @@ fn bind_over_proc_is_refused() {
     container.nothing_left();
 }
 
+/// A source of each kind of mount: what nsexec binds, what the runtime makes beside a user namespace, a file system.
+fn mounted_on(target: &str, kind: &str, link: (&str, &str)) -> Bundle {
+    let container = Bundle::new();
+    let source = shared_directory(&container);
+    symlink(link.1, container.rootfs().join(link.0)).unwrap();
+    match kind {
+        "bind" => container.mount(target, "bind", source, &["bind"]),
+        "tree" => container.user_namespace(100_000).mount(target, "bind", source, &["bind"]),
+        _ => container.mount(target, "tmpfs", "tmpfs", &[]),
+    }
+}
+
+/// CVE-2019-16884 by way of the image. Seen failing without the look at the target in nsexec's `Place::open`.
+#[test]
+fn symlinks_into_proc_are_no_way_around_its_guard() {
+    only_skeg!(); // An attack that works would hit this host.
+    need_root!();
+    for kind in ["bind", "tree", "tmpfs"] {
+        for (link, target) in [
+            ("proc", "/data"),
+            ("proc", "/data/self/attr"),
+            ("proc", "/data/sys/kernel"),
+            ("/proc/self", "/data"),
+            ("/proc/self", "/data/attr"),
+            ("tmp/../../proc", "/data/sys"),
+        ] {
+            let container = mounted_on(target, kind, ("data", link));
+            let text = format!("({target}): the target leads into a procfs, where this can't be mounted");
+            container.run().fails_with(&text);
+            container.nothing_left();
+        }
+    }
+}
+
+/// Seen failing where the guard compared the text: with the dots and with lists, though empty, a plain directory became
+/// /proc.
+#[test]
+fn proc_is_proc_however_it_is_written() {
+    only_skeg!(); // An attack that works would hit this host.
+    need_root!();
+    for (target, mappings, text) in [
+        ("/dev/../proc", json!(null), "(/dev/../proc): verify"),
+        ("/proc/.", json!([]), "(/proc/.): verify"),
+        ("/proc", json!([]), "(/proc): verify"),
+        ("//proc/", json!([{"containerID": 0, "hostID": 10_000, "size": 10}]), "cannot have id mappings"),
+    ] {
+        let container = Bundle::new();
+        let source = shared_directory(&container);
+        let mut mount = json!({"destination": target, "source": source, "options": ["bind"]});
+        if !mappings.is_null() {
+            mount["uidMappings"] = mappings.clone();
+            mount["gidMappings"] = mappings;
+        }
+        let container = container.push("/mounts", mount);
+        container.run().fails_with(text);
+        container.nothing_left();
+    }
+}
+
+#[test]
+fn files_of_proc_can_be_covered() {
+    need_root!();
+    for userns in [false, true] {
+        let container = Bundle::seeing(&["read:/proc/meminfo", "statfs:/proc/uptime"]);
+        let source = shared_directory(&container) + "/inside";
+        let container = if userns { container.user_namespace(100_000) } else { container };
+        let seen = container.mount("/proc/meminfo", "bind", source, &["bind"]).seen();
+        assert_eq!(seen["read:/proc/meminfo"], "of the host", "{userns}");
+        assert_eq!(seen["statfs:/proc/uptime"], "0x9fa0");
+    }
+}
+
+#[test]
+fn procfs_can_be_mounted_over_another() {
+    need_root!();
+    let container = Bundle::seeing(&["read:/proc/1/comm"]).mount("/proc", "proc", "proc", &["nosuid"]);
+    assert_eq!(container.seen_one(), "probe\n");
+    let container = Bundle::seeing(&["statfs:/proc"]).mount("/proc", "bind", "/proc", &["rbind", "ro"]);
+    assert_eq!(container.seen_one(), "0x9fa0");
+}
+
+/// Seen failing where `..` was left to the kernel, which wants what is before it to exist.
+#[test]
+fn what_is_before_dots_need_not_exist() {
+    need_root!();
+    let container = Bundle::seeing(&["mounts"]).mount("/nope/../real/x", "tmpfs", "tmpfs", &[]);
+    at(&container.seen_one(), "/real/x");
+    assert!(!container.rootfs().join("nope").exists());
+}
+
+/// Seen failing without the look at the target in nsexec's `Place::open`: the container did not see the mount, which an
+/// `exec` had as its root.
+#[test]
+fn symlink_to_the_root_is_not_mounted_over() {
+    only_skeg!(); // An attack that works would hit this host.
+    need_root!();
+    for kind in ["bind", "tree", "tmpfs"] {
+        let container = mounted_on("/rt", kind, ("rt", "/"));
+        container.run().fails_with("(/rt): the target leads to the container's root itself");
+        container.nothing_left();
+    }
+}
+
+/// Seen failing with NO_SYMLINKS for every procfs.
+#[test]
+fn symlink_on_the_way_to_a_procfs_is_followed() {
+    need_root!();
+    for (kind, name) in [("proc", "p"), ("sysfs", "s")] {
+        let container = Bundle::seeing(&["mounts"]);
+        symlink("real", container.rootfs().join("lk")).unwrap();
+        fs::create_dir(container.rootfs().join("real")).unwrap();
+        let mounts = container.mount(&format!("/lk/{name}"), kind, kind, &[]).seen_one();
+        assert_eq!(at(&mounts, &format!("/real/{name}"))["type"], kind);
+    }
+}
+
+/// Seen failing with `target_nofollow` taken out of plan/mounts.rs.
+#[test]
+fn procfs_on_a_symlink_is_refused_everywhere() {
+    only_skeg!(); // An attack that works would hit this host.
+    need_root!();
+    let container = Bundle::new();
+    symlink("tmp", container.rootfs().join("lk")).unwrap();
+    let container = container.mount("/lk", "proc", "proc", &[]);
+    container.run().fails_with("(/lk): attach proc: ENOTDIR: not a directory");
+    container.nothing_left();
+}
+
 #[test]
 fn missing_source_is_refused() {
     need_root!();
@@ -364,11 +492,37 @@ fn directory_on_a_file_is_refused() {
     container.mount("/file", "bind", source, &["bind"]).run().fails_with("not a directory");
 }
 
+/// Seen failing where only what nsexec binds was compared with its target: EINVAL.
+#[test]
+fn what_does_not_fit_its_target_is_refused_in_words() {
+    need_root!();
+    not_runc!();
+    let mappings = json!([{"containerID": 0, "hostID": 10_000, "size": 10}]);
+    for (userns, kind, below, target, maps) in [
+        (false, "tmpfs", "", "/file", json!(null)),
+        (true, "bind", "", "/file", json!(null)),
+        (true, "bind", "/inside", "/tmp", json!(null)),
+        (false, "bind", "", "/file", mappings.clone()),
+        (false, "bind", "/inside", "/tmp", mappings),
+    ] {
+        let container = Bundle::new();
+        let source = shared_directory(&container) + below;
+        fs::write(container.rootfs().join("file"), "").unwrap();
+        let container = if userns { container.user_namespace(100_000) } else { container };
+        let mut mount = json!({"destination": target, "type": kind, "source": source});
+        if !maps.is_null() {
+            mount["uidMappings"] = maps.clone();
+            mount["gidMappings"] = maps;
+        }
+        container.push("/mounts", mount).run().fails_with("ENOTDIR: not a directory");
+    }
+}
+
 #[test]
 fn root_propagation_is_private_to_the_host() {
     need_root!();
     let mounts = Bundle::seeing(&["mounts"]).set("/linux/rootfsPropagation", "private").seen_one();
-    assert_eq!(at(&mounts, "/")["propagation"], skeg_tests::json!([]));
+    assert_eq!(at(&mounts, "/")["propagation"], json!([]));
 }
 
 #[test]
@@ -385,7 +539,7 @@ fn propagation_of_a_mount_can_be_chosen() {
     let mounts = with_bind(&["mounts"], &["rbind", "rshared"]).seen_one();
     assert!(at(&mounts, "/data")["propagation"].to_string().contains("shared:"), "{mounts:#}");
     let mounts = with_bind(&["mounts"], &["rbind", "rprivate"]).seen_one();
-    assert_eq!(at(&mounts, "/data")["propagation"], skeg_tests::json!([]));
+    assert_eq!(at(&mounts, "/data")["propagation"], json!([]));
 }
 
 /// Each word of a propagation, and what mountinfo then says of the mount (proc_pid_mountinfo(5)).
@@ -649,9 +803,9 @@ fn thousands_of_mounts_are_made() {
     let container = Bundle::script("/bin/busybox wc -l < /proc/self/mounts");
     let container = container.edit(|config| {
         let mounts = config["mounts"].as_array_mut().unwrap();
-        mounts.extend((0..5000).map(|number| {
-            skeg_tests::json!({"destination": format!("/tmp/{number}"), "type": "tmpfs", "source": "tmpfs"})
-        }));
+        mounts.extend((0..5000).map(
+            |number| json!({"destination": format!("/tmp/{number}"), "type": "tmpfs", "source": "tmpfs"}),
+        ));
     });
     let lines: usize = container.run().ok().stdout.trim().parse().unwrap();
     assert!(lines > 5000, "{lines}");

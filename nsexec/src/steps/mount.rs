@@ -2,7 +2,7 @@
 
 use super::{Container, copy_up};
 use crate::fault::{During, Fault, Result};
-use crate::inside::{self, Kind, Symlinks, Target};
+use crate::inside::{self, Kind, Symlinks};
 use crate::sys::file::{self, Open};
 use crate::sys::mount::OpenTree;
 use crate::sys::{self, Errno, OwnedFd, mount as kernel};
@@ -19,6 +19,15 @@ pub struct Place<'a> {
     pub propagation: WordList<'a>,
     /// What becomes of symlinks on the way.
     pub symlinks: Symlinks,
+    /// Whether it is a file of /proc that may be covered.
+    pub proc_file: bool,
+}
+
+/// A target that something may be mounted on.
+struct Target {
+    fd: OwnedFd,
+    /// Its mode, if it was there before.
+    mode: Option<u16>,
 }
 
 /// A new instance of a file system.
@@ -63,7 +72,7 @@ pub struct Bind<'a> {
 /// Mounts a new instance of a file system.
 pub fn filesystem(container: &mut Container<'_>, place: &Place<'_>, new: &Filesystem<'_>) -> Result<()> {
     // Before the file system is made: most starts that fail, fail here, and its mode may be taken from the target.
-    let target = place.open(container, Kind::Directory(0o755))?;
+    let target = place.open(container, Kind::Directory(0o755), new.fstype == c"proc")?;
     let context = kernel::fsopen(new.fstype).during(Op::Fsopen)?;
     if !new.source.is_empty() {
         kernel::fsconfig_string(&context, c"source", new.source).during(Op::OpenSource)?;
@@ -71,8 +80,7 @@ pub fn filesystem(container: &mut Container<'_>, place: &Place<'_>, new: &Filesy
     for (position, option) in (0u32..).zip(new.options.iter()) {
         configure(&context, option).during(Op::Fsconfig).map_err(|fault| fault.with(position))?;
     }
-    if new.keep_mode && target.existed {
-        let mode = file::stat(&target.fd).during(Op::Statx)?.stx_mode;
+    if let (true, Some(mode)) = (new.keep_mode, target.mode) {
         let mode = octal(u32::from(mode));
         kernel::fsconfig_string(&context, c"mode", mode.as_c_str()).during(Op::Chmod)?;
     }
@@ -122,26 +130,26 @@ pub fn bind(container: &mut Container<'_>, place: &Place<'_>, bind: &Bind<'_>) -
     if bind.procfs && file::magic(&tree).during(Op::Statx)? != file::PROC_SUPER_MAGIC {
         return Err(Fault::new(Op::Verify, Errno::INVAL));
     }
-    let directory = file::is_directory(&file::stat(&tree).during(Op::Statx)?);
-    let target = place.open(container, if directory { Kind::Directory(0o755) } else { Kind::File })?;
+    let target = place.open(container, kind_of(&tree)?, bind.procfs)?;
     // Before it is attached: nobody ever sees it without its attributes.
     if bind.tree.set | bind.tree.clear != 0 {
         kernel::set_attributes(&tree, true, bind.tree.set, bind.tree.clear).during(Op::SetAttributes)?;
     }
     change_top(&tree, bind.top)?;
-    // move_mount(2) would say EINVAL, which says nothing.
-    if directory != file::is_directory(&file::stat(&target.fd).during(Op::Statx)?) {
-        return Err(Fault::new(Op::MoveMount, Errno::NOTDIR));
-    }
     place.attach(&tree, &target)
 }
 
 /// Attaches a detached mount that the runtime has made.
 pub fn attach(container: &mut Container<'_>, place: &Place<'_>, tree: u32) -> Result<()> {
     let tree = file::take(tree).during(Op::OpenSource)?;
-    let directory = file::is_directory(&file::stat(&tree).during(Op::Statx)?);
-    let target = place.open(container, if directory { Kind::Directory(0o755) } else { Kind::File })?;
+    let target = place.open(container, kind_of(&tree)?, false)?;
     place.attach(&tree, &target)
+}
+
+/// What a mount of this needs as its target.
+fn kind_of(tree: &OwnedFd) -> Result<Kind> {
+    let stat = file::stat(tree).during(Op::Statx)?;
+    Ok(if file::is_directory(&stat) { Kind::Directory(0o755) } else { Kind::File })
 }
 
 /// Changes one mount. In a user namespace the kernel locks what the host has set (EPERM, mount_namespaces(7)): a
@@ -160,8 +168,29 @@ fn change_top(mount: &OwnedFd, change: Change) -> Result<()> {
 }
 
 impl Place<'_> {
-    fn open(&self, container: &mut Container<'_>, kind: Kind) -> Result<Target> {
-        inside::ensure(container.root()?, self.target, kind, self.symlinks)
+    /// Opens or makes the target. What is there is looked at once it is open: only then it shows where the image's
+    /// symlinks lead. `procfs`: what will be mounted is one.
+    fn open(&self, container: &mut Container<'_>, kind: Kind, procfs: bool) -> Result<Target> {
+        let root = container.root()?;
+        let inside::Target { fd, existed } = inside::ensure(root, self.target, kind, self.symlinks)?;
+        if !existed {
+            return Ok(Target { fd, mode: None });
+        }
+        let stat = file::stat(&fd).during(Op::Statx)?;
+        // move_mount(2) would say EINVAL, which says nothing.
+        if file::is_directory(&stat) != matches!(kind, Kind::Directory(_)) {
+            return Err(Fault::new(Op::MoveMount, Errno::NOTDIR));
+        }
+        // The container would not see it, but whoever joins would have it as its root.
+        if inside::is_root(root, &stat).during(Op::Statx)? {
+            return Err(Fault::without_errno(Op::OverRoot));
+        }
+        // Nothing may pose as a file that labels and sysctls are written to (CVE-2019-16884).
+        let allowed = self.proc_file || procfs && file::is_mount_root(&stat);
+        if !allowed && file::magic(&fd).during(Op::Statx)? == file::PROC_SUPER_MAGIC {
+            return Err(Fault::without_errno(Op::OverProc));
+        }
+        Ok(Target { fd, mode: Some(stat.stx_mode) })
     }
 
     fn attach(&self, mount: &OwnedFd, target: &Target) -> Result<()> {

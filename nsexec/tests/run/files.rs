@@ -210,6 +210,7 @@ fn a_mount_of_the_runtimes_is_attached() {
         propagation: Vec::new(),
         no_symlinks: false,
         target_nofollow: false,
+        proc_file: false,
     };
     let plan = Plan::new(&["cat", "/data/file"]).in_new(NEWUSER);
     fs::create_dir(plan.path("data")).unwrap();
@@ -400,7 +401,7 @@ fn a_sysctl_does_not_leave_its_directory() {
 #[test]
 fn a_sysctl_is_not_written_through_what_covers_proc() {
     let plan = Plan::new(&["cat", "/proc/sys/net/ipv4/ip_forward"])
-        .with(filesystem("/proc", "tmpfs", &[]))
+        .with(mask("/proc"))
         .with(StepBuf::Sysctl { path: c("net/ipv4/ip_forward"), value: c("1") })
         .pivot();
     let outcome = plan.run();

@@ -5,6 +5,7 @@
 //!
 //! - `load`: bytes -> types; `repair` smooths over where `oci_spec` and runc read JSON differently
 //! - `strict`: what serde takes for an object must be one
+//! - `destination`: where a mount goes
 //! - `check`: types -> mistakes, each with its JSON path
 //! - `unsupported`: the one table of what skeg refuses for now
 //! - `list`: lists of numbers and ranges
@@ -13,6 +14,7 @@
 //! - `words`: what the parser knows, for `features`
 
 mod check;
+mod destination;
 mod error;
 pub mod list;
 mod load;
@@ -27,6 +29,7 @@ pub mod words;
 pub use check::hooks::POINTS as HOOK_POINTS;
 pub use check::sysctl::proc_path as sysctl_path;
 pub use check::{Context, OCI_VERSION_MIN, check, check_process, check_resources};
+pub use destination::{destination, is_proc_file};
 pub use error::{Error, Errors, Problem};
 pub use load::{load, parse, parse_process, parse_resources, read};
 pub use mount_options::{Bind, MountOptions};

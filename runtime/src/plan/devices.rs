@@ -3,7 +3,7 @@
 use super::mounts::bind_step;
 use super::text::c_string;
 use super::{Builder, Creation, Error, FdRole, Options, absolute};
-use crate::config::mount_options;
+use crate::config::{destination, mount_options};
 use crate::facts::Facts;
 use crate::namespaces::NamespaceType;
 use nix::libc::{S_IFBLK, S_IFCHR, S_IFIFO};
@@ -67,8 +67,7 @@ impl Builder {
     }
 
     fn links(&mut self, spec: &Spec) -> Result<(), Error> {
-        let has_proc =
-            spec.mounts().iter().flatten().any(|m| absolute(m.destination()) == Path::new("/proc"));
+        let has_proc = spec.mounts().iter().flatten().any(|m| destination(m) == Path::new("/proc"));
         let links = PROC_LINKS.iter().filter(|_| has_proc).chain(&[("/dev/ptmx", "pts/ptmx")]);
         for (path, target) in links {
             let step = StepBuf::Symlink {
@@ -137,7 +136,8 @@ impl Node {
 
 /// Whether the config binds a host directory at this place.
 fn is_bound(spec: &Spec, place: &str) -> bool {
-    spec.mounts().iter().flatten().any(|mount| {
-        mount_options::of(mount).bind.is_some() && absolute(mount.destination()) == Path::new(place)
-    })
+    spec.mounts()
+        .iter()
+        .flatten()
+        .any(|mount| mount_options::of(mount).bind.is_some() && destination(mount) == Path::new(place))
 }

@@ -3,7 +3,7 @@
 use super::root::is_late_readonly;
 use super::text::{c_string, c_strings};
 use super::{Builder, Creation, Error, Options, absolute};
-use crate::config::{Bind, MountOptions, mount_options};
+use crate::config::{Bind, MountOptions, destination, is_proc_file, mount_options};
 use crate::facts::Facts;
 use crate::namespaces::NamespaceType;
 use nix::libc::MOUNT_ATTR_RDONLY;
@@ -72,6 +72,8 @@ impl Builder {
             propagation: options.propagation.clone(),
             no_symlinks: entry.no_symlinks(),
             keep_mode,
+            // Elsewhere, too, nothing but a directory gets one.
+            target_nofollow: matches!(entry.fstype, "proc" | "sysfs"),
         };
         if options.tmpcopyup {
             self.push(StepBuf::CopyUp {}, entry.origin.clone());
@@ -130,6 +132,7 @@ impl Builder {
             procfs: entry.target == Path::new("/proc"),
             source_nofollow: options.source_nofollow,
             target_nofollow: options.target_nofollow,
+            proc_file: entry.is_proc_file(),
         };
         self.push(step, entry.origin.clone());
         Ok(())
@@ -138,7 +141,6 @@ impl Builder {
 
 impl<'a> Entry<'a> {
     fn new(index: usize, mount: &'a Mount, label: Option<&'a str>) -> Self {
-        let target = absolute(mount.destination());
         let options = mount_options::of(mount);
         let fstype = match mount.typ().as_deref() {
             _ if options.bind.is_some() => "bind",
@@ -146,14 +148,7 @@ impl<'a> Entry<'a> {
             Some(fstype) => fstype,
             None => "bind",
         };
-        Self {
-            origin: format!("mounts[{index}] ({})", target.display()),
-            target,
-            fstype,
-            options,
-            mount,
-            label,
-        }
+        Self { origin: origin(index, mount), target: destination(mount), fstype, options, mount, label }
     }
 
     /// The label as an option of the mount. The kernel's own file systems have labels of their own, which stay; the queues
@@ -182,8 +177,18 @@ impl<'a> Entry<'a> {
     /// (CVE-2019-19921, CVE-2023-27561).
     pub fn no_symlinks(&self) -> bool {
         let reserved = ["/proc", "/sys"].iter().any(|p| self.target == Path::new(p));
-        reserved || matches!(self.fstype, "proc" | "sysfs")
+        reserved || self.is_proc_file()
     }
+
+    /// Whether it covers a file of /proc that may be covered.
+    pub fn is_proc_file(&self) -> bool {
+        is_proc_file(&self.target)
+    }
+}
+
+/// The place of a mount in config.json, for people.
+pub(super) fn origin(index: usize, mount: &Mount) -> String {
+    format!("mounts[{index}] ({})", absolute(mount.destination()).display())
 }
 
 const MOUNT_LABEL: &str = "linux.mountLabel";
@@ -207,5 +212,6 @@ pub(super) fn bind_step(target: std::ffi::CString, source: std::ffi::CString) ->
         procfs: false,
         source_nofollow: false,
         target_nofollow: false,
+        proc_file: false,
     }
 }

@@ -5,7 +5,7 @@ use super::mounts::Entry;
 use super::namespaces::map_lines;
 use super::root::propagation;
 use super::{Builder, Creation, Error, FdRole};
-use crate::config::Bind;
+use crate::config::{Bind, mount_options};
 use crate::facts::Facts;
 use crate::namespaces::NamespaceType;
 use crate::plan::text::c_string;
@@ -48,7 +48,7 @@ pub struct IdMap {
 impl Builder {
     /// Whether the runtime has to make this bind. A procfs has to be found in the container's own PID namespace.
     pub(super) fn needs_tree(&self, entry: &Entry<'_>, facts: &Facts, creation: &Creation) -> bool {
-        let is_mapped = entry.options.idmap.is_some() || entry.mount.uid_mappings().is_some();
+        let is_mapped = mount_options::is_mapped(entry.mount, &entry.options);
         let in_userns = creation.is_own(NamespaceType::User) && !facts.rootless;
         is_mapped || in_userns && entry.target != Path::new("/proc")
     }
@@ -74,6 +74,7 @@ impl Builder {
             propagation: options.propagation.clone(),
             no_symlinks: entry.no_symlinks(),
             target_nofollow: options.target_nofollow,
+            proc_file: entry.is_proc_file(),
         };
         self.push(step, entry.origin.clone());
         Ok(())
