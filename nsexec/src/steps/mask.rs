@@ -36,6 +36,11 @@ fn mask_directory(container: &mut Container<'_>, target: &OwnedFd) -> Result<()>
 /// Makes a path read-only, with the other attributes of the mount that it is on. A path that does not exist is left.
 pub fn readonly(container: &mut Container<'_>, path: &CStr) -> Result<()> {
     let Some(target) = open(container, path)? else { return Ok(()) };
+    let stat = file::stat(&target).during(Op::Statx)?;
+    // From the root, nobody sees what is mounted over it.
+    if inside::is_root(container.root()?, &stat).during(Op::Statx)? {
+        return kernel::set_attributes(&target, false, kernel::RDONLY, 0).during(Op::SetAttributes);
+    }
     let tree = kernel::open_tree_clone(&target, c"", OpenTree::AT_RECURSIVE).during(Op::OpenSource)?;
     kernel::set_attributes(&tree, false, kernel::RDONLY, 0).during(Op::SetAttributes)?;
     kernel::move_mount(&tree, &target).during(Op::MoveMount)
