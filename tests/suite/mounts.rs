@@ -576,6 +576,7 @@ fn each_propagation_of_the_root_is_that_of_its_mount() {
     }
 }
 
+/// Seen failing with `rslave`, where the root was made a slave once more after the pivot, with all below it.
 #[test]
 fn each_propagation_of_a_mount_is_that_of_the_bind() {
     need_root!();
@@ -583,13 +584,12 @@ fn each_propagation_of_a_mount_is_that_of_the_bind() {
     for (word, fields) in PROPAGATIONS {
         for word in [word.to_owned(), format!("r{word}")] {
             let container = with_bind(&["mounts"], &["rbind", &word]);
-            // The root alone: `rslave` would make slaves of the mounts as well, after they are made.
-            let container = container.set("/linux/rootfsPropagation", "slave");
+            let container = container.set("/linux/rootfsPropagation", "rslave");
             has_propagation(at(&seen_below_a_shared_host(&container), "/data"), &word, fields);
         }
     }
     let container =
-        with_bind(&["mounts"], &["rbind", "slave", "shared"]).set("/linux/rootfsPropagation", "slave");
+        with_bind(&["mounts"], &["rbind", "slave", "shared"]).set("/linux/rootfsPropagation", "rslave");
     let mounts = seen_below_a_shared_host(&container);
     for fields in ["shared:", "master:"] {
         has_propagation(at(&mounts, "/data"), "slave, shared", fields);

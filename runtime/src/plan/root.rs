@@ -38,7 +38,8 @@ impl Builder {
         }
         let step = if options.no_pivot { StepBuf::MoveRoot {} } else { StepBuf::Pivot {} };
         self.push(step, "root.path");
-        self.propagation_of_root(spec, MS_SHARED | MS_SLAVE)
+        // Slaves and private mounts are so from the start; now the mounts that ask for another are there, too.
+        self.propagation_of_root(spec, MS_SHARED)
     }
 
     /// Nothing can be bound any more from where a root is unbindable with all below it: after what is.
