@@ -3,6 +3,7 @@
 use super::root::is_late_readonly;
 use super::text::{c_string, c_strings};
 use super::{Builder, Creation, Error, Options, absolute};
+use crate::cgroup::Layout;
 use crate::config::{Bind, MountOptions, destination, is_proc_file, mount_options};
 use crate::facts::Facts;
 use crate::namespaces::NamespaceType;
@@ -38,7 +39,7 @@ impl Builder {
                     "needs a mount namespace in linux.namespaces",
                 ));
             }
-            let entry = Entry::new(index, mount, mount_label(spec));
+            let entry = Entry::new(index, mount, mount_label(spec), &facts.cgroup);
             match entry.fstype {
                 _ if entry.options.remount => self.remount(&entry)?,
                 "cgroup" => self.cgroup_mount(&entry, facts, options, creation)?,
@@ -140,11 +141,12 @@ impl Builder {
 }
 
 impl<'a> Entry<'a> {
-    fn new(index: usize, mount: &'a Mount, label: Option<&'a str>) -> Self {
+    fn new(index: usize, mount: &'a Mount, label: Option<&'a str>, cgroup: &Layout) -> Self {
         let options = mount_options::of(mount);
         let fstype = match mount.typ().as_deref() {
             _ if options.bind.is_some() => "bind",
-            Some("cgroup2") => "cgroup",
+            // Beside v1 hierarchies it is a file system like any other.
+            Some("cgroup2") if *cgroup == Layout::V2 => "cgroup",
             Some(fstype) => fstype,
             None => "bind",
         };
