@@ -685,6 +685,71 @@ fn each_recursive_option_reaches_the_mounts_below() {
     }
 }
 
+/// The runtime in a mount namespace of its own, after the script `host`.
+#[track_caller]
+fn in_own_mounts(container: &Bundle, host: &str, run: &str) -> skeg_tests::Output {
+    let runtime = skeg_tests::host::runtime().display();
+    let root = container.state_root().display().to_string();
+    let run = run.replace("RUN", &format!("exec {runtime} --root {root} run {}", container.id));
+    let script = format!("{host} && {run}");
+    skeg_tests::Invocation::new("unshare").args(["-m", "sh", "-c", &script]).cwd(container.path()).finish()
+}
+
+/// Runs RUN in a new user namespace, in which most ids are mapped.
+const IN_USER_NAMESPACE: &str = "mkfifo go && { unshare -U -m sh -c 'read go < go; RUN' & pid=$!; }
+    while [ \"$(readlink /proc/$pid/ns/user)\" = \"$(readlink /proc/self/ns/user)\" ]; do sleep 0.01; done
+    echo 0 0 200000 > /proc/$pid/uid_map && echo 0 0 200000 > /proc/$pid/gid_map
+    echo > go; wait $pid";
+
+/// Seen failing where the attributes of the tree were set first.
+#[test]
+fn recursive_options_come_after_those_of_the_mount() {
+    need_root!();
+    not_runc!();
+    let host = "mount -t tmpfs below shared && mkdir shared/below && mount -t tmpfs below shared/below";
+    for userns in [false, true] {
+        for (words, option, top, below) in [
+            (["rro", "rw"], "ro", true, true),
+            (["ro", "rrw"], "ro", false, false),
+            (["nosuid", "rsuid"], "nosuid", false, false),
+            (["rnosuid", "suid"], "nosuid", true, true),
+            (["noatime", "rstrictatime"], "noatime", false, false),
+            (["strictatime", "rnoatime"], "noatime", true, true),
+            (["ro", "rnosuid"], "ro", true, false),
+        ] {
+            let container = with_bind(&["mounts"], &[&["rbind"], &words[..]].concat());
+            let container = if userns { container.user_namespace(100_000) } else { container };
+            let mounts = in_own_mounts(&container, host, "RUN").ok().json()["mounts"].clone();
+            for (target, wanted) in [("/data", top), ("/data/below", below)] {
+                assert_eq!(has(at(&mounts, target), option), wanted, "{words:?} {target}: {mounts:#}");
+            }
+        }
+    }
+}
+
+/// What the host has set is locked in a user namespace that somebody else has made. Seen failing with EPERM where the
+/// container has a user namespace, and with the access times as they were otherwise.
+#[test]
+fn locked_flags_stay_but_access_times_are_no_flag() {
+    need_root!();
+    not_runc!();
+    let host = "mount -t tmpfs -o nosuid,nodev,noexec below shared";
+    for own in [false, true] {
+        let bound = |options: &[&str]| {
+            let container = with_bind(&["mounts"], options);
+            let container = if own { container.user_namespace(100_000) } else { container };
+            (in_own_mounts(&container, host, IN_USER_NAMESPACE), container)
+        };
+        let (output, _container) = bound(&["rbind", "ro", "suid", "exec", "dev", "relatime"]);
+        let mounts = output.ok().json()["mounts"].clone();
+        for option in ["ro", "nosuid", "noexec", "nodev"] {
+            assert!(has(at(&mounts, "/data"), option), "{own} {option}: {mounts:#}");
+        }
+        let (output, _container) = bound(&["rbind", "suid", "noatime"]);
+        output.fails_with("(/data): set mount attributes: EPERM");
+    }
+}
+
 #[test]
 fn each_option_of_a_superblock_does_what_it_says() {
     need_root!();

@@ -131,7 +131,8 @@ pub fn bind(container: &mut Container<'_>, place: &Place<'_>, bind: &Bind<'_>) -
         return Err(Fault::new(Op::Verify, Errno::INVAL));
     }
     let target = place.open(container, kind_of(&tree)?, bind.procfs)?;
-    // Before it is attached: nobody ever sees it without its attributes.
+    // Before it is attached: nobody ever sees it without its attributes. Those of the tree hold for its top, too.
+    change_top(&tree, bind.top)?;
     if bind.tree.set | bind.tree.clear != 0 {
         kernel::set_attributes(&tree, true, bind.tree.set, bind.tree.clear).during(Op::SetAttributes)?;
     }
@@ -153,18 +154,19 @@ fn kind_of(tree: &OwnedFd) -> Result<Kind> {
 }
 
 /// Changes one mount. In a user namespace the kernel locks what the host has set (EPERM, mount_namespaces(7)): a
-/// flag that is then only asked to be cleared stays, as in runc, and those to be set are set.
+/// flag that is then only asked to be cleared stays, as in runc, and those to be set are set. Access times that were
+/// asked for are not there if they can't be set.
 fn change_top(mount: &OwnedFd, change: Change) -> Result<()> {
     if change.set | change.clear == 0 {
         return Ok(());
     }
     match kernel::set_attributes(mount, false, change.set, change.clear) {
-        Err(Errno::PERM) if change.clear != 0 => {
-            // Access times can only be set where they are cleared in the same call.
-            kernel::set_attributes(mount, false, change.set & !kernel::ATIME, 0).during(Op::SetAttributes)
+        Err(Errno::PERM) if change.clear != times => {
+            kernel::set_attributes(mount, false, change.set, times).during(Op::SetAttributes)
         }
         done => done.during(Op::SetAttributes),
     }
+    let times = change.clear & kernel::ATIME;
 }
 
 impl Place<'_> {

@@ -11,6 +11,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 const RDONLY: u64 = 1;
 const NOSUID: u64 = 2;
+const NOATIME: u64 = 0x10;
+const ATIME: u64 = 0x70;
+const EPERM: u32 = 1;
 const ENODEV: u32 = 19;
 const ENOTDIR: u32 = 20;
 const EEXIST: u32 = 17;
@@ -247,6 +250,23 @@ fn a_flag_that_a_user_namespace_has_locked_stays() {
     let mounts = &outcome.stdout;
     let mount = mounts.lines().find(|line| line.contains(" /tmp ")).unwrap_or_else(|| panic!("{outcome:?}"));
     assert!(mount.contains(" ro,nosuid,"), "{mount}");
+}
+
+/// Seen failing where it was left out of what is tried again.
+#[test]
+fn an_access_time_that_a_user_namespace_has_locked_is_an_error() {
+    let source = tempfile::tempdir().unwrap();
+    let mut step = bind(source.path(), "/tmp");
+    if let StepBuf::Bind { attr_set, attr_clear, .. } = &mut step {
+        (*attr_set, *attr_clear) = (NOATIME, ATIME | NOSUID);
+    }
+    let plan = Plan::new(&["true"]).in_new(NEWUSER).with(step).pivot();
+    let failed = in_own_mounts(|| {
+        let options = MsFlags::MS_NOSUID;
+        mount(Some("none"), source.path(), Some("tmpfs"), options, None::<&str>).unwrap();
+        failed(&plan)
+    });
+    assert_eq!(failed, (Op::SetAttributes, EPERM));
 }
 
 /// In a thread with a mount namespace of its own.

@@ -36,15 +36,12 @@ pub fn make(tree: &Tree, mappings: &mut Mappings) -> Result<OwnedFd, Error> {
         .map_err(error(format!("open source {source}")))?;
     let attributes = || error("set mount attributes".to_owned());
     let propagation = u64::from(tree.propagation) & !nix::libc::MS_REC;
-    let (set, clear) = tree.all;
     // Before anything else: it must not be a peer of the host's mounts for a moment longer than it has to be.
-    sys::change_mount(mount.as_fd(), true, MountChange { set, clear, propagation, id_map: None })
+    sys::change_mount(mount.as_fd(), true, MountChange { propagation, ..MountChange::default() })
         .map_err(attributes())?;
-    let (set, clear) = tree.top;
-    if set | clear != 0 {
-        sys::change_mount(mount.as_fd(), false, MountChange { set, clear, ..MountChange::default() })
-            .map_err(attributes())?;
-    }
+    change_top(mount.as_fd(), tree.top).map_err(attributes())?;
+    // After the mount itself: it is one of them.
+    change(mount.as_fd(), true, tree.all).map_err(attributes())?;
     if let Some(map) = &tree.id_map {
         let namespace = mappings.of(map).map_err(error("map ids".to_owned()))?;
         let change = MountChange { id_map: Some(namespace), ..MountChange::default() };
@@ -54,6 +51,22 @@ pub fn make(tree: &Tree, mappings: &mut Mappings) -> Result<OwnedFd, Error> {
         })?;
     }
     Ok(mount)
+}
+
+/// In a user namespace the kernel locks what the host has set: as nsexec's `change_top`.
+fn change_top(mount: BorrowedFd<'_>, (set, clear): (u64, u64)) -> Result<(), Errno> {
+    let times = clear & nix::libc::MOUNT_ATTR__ATIME;
+    match change(mount, false, (set, clear)) {
+        Err(Errno::EPERM) if clear != times => change(mount, false, (set, times)),
+        done => done,
+    }
+}
+
+fn change(mount: BorrowedFd<'_>, recursive: bool, (set, clear): (u64, u64)) -> Result<(), Errno> {
+    if set | clear == 0 {
+        return Ok(());
+    }
+    sys::change_mount(mount, recursive, MountChange { set, clear, ..MountChange::default() })
 }
 
 impl Mappings {
