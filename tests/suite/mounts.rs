@@ -861,6 +861,84 @@ fn symlinks_are_mounted_and_mounted_on_themselves() {
     }
 }
 
+/// Layers for an overlay, below `directory`, each with a file of its own.
+fn layers(directory: &std::path::Path, count: u32) -> Vec<String> {
+    let layer = |number: u32| {
+        let layer = directory.join(format!("a-layer-with-a-long-name-{number}"));
+        fs::create_dir_all(&layer).unwrap();
+        fs::write(layer.join(number.to_string()), number.to_string()).unwrap();
+        layer.display().to_string()
+    };
+    (0..count).map(layer).collect()
+}
+
+/// Seen failing with fsconfig(2) alone, which takes no value of more than 255 bytes: EINVAL.
+#[test]
+fn overlay_may_have_many_layers() {
+    need_root!();
+    for userns in [false, true] {
+        let container = Bundle::seeing(&["read:/over/0", "read:/over/39", "mounts"]);
+        let lower = format!("lowerdir={}", layers(&container.file("layers"), 40).join(":"));
+        let container = if userns { container.user_namespace(100_000) } else { container };
+        let container = container.mount("/over", "tmpfs", "tmpfs", &[]);
+        let options = ["ro", "nodev", "noatime", &lower];
+        let seen = container.mount("/over", "overlay", "overlay", &options).seen();
+        assert_eq!((&seen["read:/over/0"], &seen["read:/over/39"]), (&"0".into(), &"39".into()));
+        let mount = at(&seen["mounts"], "/over");
+        let missing = ["ro", "nodev", "noatime"].iter().find(|option| !has(mount, option));
+        assert_eq!(missing, None, "{mount:#}");
+        assert!(has(mount, "relatime") != has(mount, "noatime"), "{mount:#}");
+        // Nothing else is left there.
+        let over = seen["mounts"].as_array().unwrap().iter().filter(|mount| mount["target"] == "/over");
+        assert_eq!(over.count(), 2, "{seen:#}");
+    }
+}
+
+#[test]
+fn source_may_be_long() {
+    need_root!();
+    let source = "s".repeat(300);
+    let container = Bundle::seeing(&["mounts", "stat:/tmp"]).mount("/tmp", "tmpfs", &source, &["size=64k"]);
+    fs::set_permissions(container.rootfs().join("tmp"), std::os::unix::fs::PermissionsExt::from_mode(0o1711))
+        .unwrap();
+    let seen = container.seen();
+    assert!(at(&seen["mounts"], "/tmp")["super"].to_string().contains("size=64k"), "{seen:#}");
+    assert_eq!(seen["stat:/tmp"]["mode"], "1711");
+}
+
+#[test]
+fn more_parameters_than_the_kernel_takes_are_refused() {
+    need_root!();
+    not_runc!();
+    let lower = format!("lowerdir={}", "/directory:".repeat(500));
+    let container = Bundle::new().mount("/over", "overlay", "overlay", &[&lower]);
+    container.run().fails_with("mounts[7] (/over).options: 5509 bytes for the file system");
+    container.nothing_left();
+}
+
+/// Seen failing with the directories handed on: ENOENT.
+#[test]
+fn relative_layers_are_below_the_root() {
+    need_root!();
+    let container = Bundle::seeing(&["read:/over/0", "read:/over/1"]);
+    let rootfs = container.rootfs().display().to_string();
+    let lower = layers(&container.rootfs().join("layers"), 2).join(":").replace(&format!("{rootfs}/"), "");
+    let container = container.mount("/over", "overlay", "overlay", &[&format!("lowerdir={lower}")]);
+    let seen = container.seen();
+    assert_eq!((&seen["read:/over/0"], &seen["read:/over/1"]), (&"0".into(), &"1".into()));
+}
+
+/// Seen failing where it became the hierarchies of cgroup v1, and EROFS with `ro`.
+#[test]
+fn cgroup2_is_cgroup2_whatever_the_host_has() {
+    need_root!();
+    let container = Bundle::seeing(&["mounts"]).namespace("cgroup", None);
+    let mounts = container.mount("/cg", "cgroup2", "cgroup2", &["ro", "nosuid"]).seen_one();
+    let mount = at(&mounts, "/cg");
+    assert_eq!(mount["type"], "cgroup2");
+    assert!(has(mount, "ro") && has(mount, "nosuid"), "{mount:#}");
+}
+
 /// Seen failing with a MAX_STREAM of 384 KiB.
 #[test]
 fn thousands_of_mounts_are_made() {

@@ -54,8 +54,13 @@ fn open(container: &mut Container<'_>, path: &CStr) -> Result<Option<OwnedFd>> {
     }
 }
 
-/// An empty read-only directory: a tmpfs with room for nothing.
+/// An empty read-only directory.
 pub fn empty_directory() -> Result<OwnedFd> {
+    small_directory(kernel::RDONLY)
+}
+
+/// A directory with room for another one: a detached tmpfs with these attributes, beside the usual ones.
+pub fn small_directory(attributes: u64) -> Result<OwnedFd> {
     let context = kernel::fsopen(c"tmpfs").during(Op::Fsopen)?;
     for (key, value) in
         [(c"source", c"tmpfs"), (c"nr_blocks", c"1"), (c"nr_inodes", c"2"), (c"mode", c"0755")]
@@ -63,6 +68,6 @@ pub fn empty_directory() -> Result<OwnedFd> {
         kernel::fsconfig_string(&context, key, value).during(Op::Fsconfig)?;
     }
     kernel::fsconfig_create(&context).during(Op::FsCreate)?;
-    let attributes = kernel::RDONLY | kernel::NOSUID | kernel::NODEV | kernel::NOEXEC;
+    let attributes = attributes | kernel::NOSUID | kernel::NODEV | kernel::NOEXEC;
     kernel::fsmount(&context, attributes).during(Op::Fsmount)
 }

@@ -7,6 +7,7 @@ mod device;
 mod home;
 mod hook;
 mod host;
+mod long_mount;
 mod mask;
 mod mount;
 mod program;

@@ -1,12 +1,12 @@
 //! Mounts of the container. Each is made detached and attached to a target that was opened before.
 
-use super::{Container, copy_up};
+use super::{Container, copy_up, long_mount};
 use crate::fault::{During, Fault, Result};
 use crate::inside::{self, Kind, Symlinks};
 use crate::sys::file::{self, Open};
 use crate::sys::mount::OpenTree;
 use crate::sys::{self, Errno, OwnedFd, mount as kernel};
-use crate::text::{Name, octal};
+use crate::text::{Name, Text, octal};
 use core::ffi::CStr;
 use skeg_proto::Op;
 use skeg_proto::field::{Strings, WordList};
@@ -73,19 +73,8 @@ pub struct Bind<'a> {
 pub fn filesystem(container: &mut Container<'_>, place: &Place<'_>, new: &Filesystem<'_>) -> Result<()> {
     // Before the file system is made: most starts that fail, fail here, and its mode may be taken from the target.
     let target = place.open(container, Kind::Directory(0o755), new.fstype == c"proc")?;
-    let context = kernel::fsopen(new.fstype).during(Op::Fsopen)?;
-    if !new.source.is_empty() {
-        kernel::fsconfig_string(&context, c"source", new.source).during(Op::OpenSource)?;
-    }
-    for (position, option) in (0u32..).zip(new.options.iter()) {
-        configure(&context, option).during(Op::Fsconfig).map_err(|fault| fault.with(position))?;
-    }
-    if let (true, Some(mode)) = (new.keep_mode, target.mode) {
-        let mode = octal(u32::from(mode));
-        kernel::fsconfig_string(&context, c"mode", mode.as_c_str()).during(Op::Chmod)?;
-    }
-    kernel::fsconfig_create(&context).during(Op::FsCreate)?;
-    let mount = kernel::fsmount(&context, new.attr_set).during(Op::Fsmount)?;
+    let mode = target.mode.filter(|_| new.keep_mode);
+    let mount = make(new, &target, mode.map(|mode| octal(u32::from(mode))).as_ref().map(Text::as_c_str))?;
     if core::mem::take(&mut container.copy_up) {
         // Before it is attached: nobody sees half of it.
         copy_up::copy(&target.fd, &mount).during(Op::Copy)?;
@@ -93,6 +82,25 @@ pub fn filesystem(container: &mut Container<'_>, place: &Place<'_>, new: &Filesy
     place.attach(&mount, &target)?;
     keep(container, new, mount);
     Ok(())
+}
+
+/// Makes the file system, detached.
+fn make(new: &Filesystem<'_>, target: &Target, mode: Option<&CStr>) -> Result<OwnedFd> {
+    if long_mount::is_needed(new) {
+        return long_mount::make(&target.fd, new, mode);
+    }
+    let context = kernel::fsopen(new.fstype).during(Op::Fsopen)?;
+    if !new.source.is_empty() {
+        kernel::fsconfig_string(&context, c"source", new.source).during(Op::OpenSource)?;
+    }
+    for (position, option) in (0u32..).zip(new.options.iter()) {
+        configure(&context, option).during(Op::Fsconfig).map_err(|fault| fault.with(position))?;
+    }
+    if let Some(mode) = mode {
+        kernel::fsconfig_string(&context, c"mode", mode).during(Op::Chmod)?;
+    }
+    kernel::fsconfig_create(&context).during(Op::FsCreate)?;
+    kernel::fsmount(&context, new.attr_set).during(Op::Fsmount)
 }
 
 /// Passes one option, `key` or `key=value`.
@@ -136,7 +144,6 @@ pub fn bind(container: &mut Container<'_>, place: &Place<'_>, bind: &Bind<'_>) -
     if bind.tree.set | bind.tree.clear != 0 {
         kernel::set_attributes(&tree, true, bind.tree.set, bind.tree.clear).during(Op::SetAttributes)?;
     }
-    change_top(&tree, bind.top)?;
     place.attach(&tree, &target)
 }
 
@@ -160,13 +167,13 @@ fn change_top(mount: &OwnedFd, change: Change) -> Result<()> {
     if change.set | change.clear == 0 {
         return Ok(());
     }
+    let times = change.clear & kernel::ATIME;
     match kernel::set_attributes(mount, false, change.set, change.clear) {
         Err(Errno::PERM) if change.clear != times => {
             kernel::set_attributes(mount, false, change.set, times).during(Op::SetAttributes)
         }
         done => done.during(Op::SetAttributes),
     }
-    let times = change.clear & kernel::ATIME;
 }
 
 impl Place<'_> {

@@ -10,6 +10,7 @@ mod exec;
 mod hooks;
 mod mounts;
 mod namespaces;
+mod overlay;
 pub mod print;
 mod process;
 mod root;

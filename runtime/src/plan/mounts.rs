@@ -2,7 +2,7 @@
 
 use super::root::is_late_readonly;
 use super::text::{c_string, c_strings};
-use super::{Builder, Creation, Error, Options, absolute};
+use super::{Builder, Creation, Error, Options, absolute, overlay};
 use crate::cgroup::Layout;
 use crate::config::{Bind, MountOptions, destination, is_proc_file, mount_options};
 use crate::facts::Facts;
@@ -49,7 +49,7 @@ impl Builder {
                     self.attach(&entry, spec, source)?;
                 }
                 "bind" => self.bind(&entry, &options.bundle)?,
-                _ => self.filesystem(&entry)?,
+                _ => self.filesystem(&entry, spec, options)?,
             }
         }
         if let Some(dir) = &options.notify_dir {
@@ -59,10 +59,15 @@ impl Builder {
         Ok(())
     }
 
-    fn filesystem(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+    fn filesystem(&mut self, entry: &Entry<'_>, spec: &Spec, given: &Options) -> Result<(), Error> {
         let options = &entry.options;
         let mut parameters = options.filesystem_parameters(entry.fstype);
+        if let ("overlay", Some(root)) = (entry.fstype, spec.root()) {
+            let root = given.bundle.join(root.path());
+            parameters = parameters.into_iter().map(|it| overlay::absolute(it, &root)).collect();
+        }
         parameters.extend(entry.context());
+        check_length(&parameters, &entry.origin)?;
         let keep_mode = entry.fstype == "tmpfs" && !options.data.iter().any(|o| o.starts_with("mode="));
         let step = StepBuf::Filesystem {
             target: c_string(&entry.target, &entry.origin)?,
@@ -186,6 +191,18 @@ impl<'a> Entry<'a> {
     pub fn is_proc_file(&self) -> bool {
         is_proc_file(&self.target)
     }
+}
+
+/// The kernel takes parameters that are too long for fsconfig(2) as one string, of a page with its NUL (mount(2)).
+fn check_length(parameters: &[String], origin: &str) -> Result<(), Error> {
+    const MAX_STRING: usize = 255;
+    const MAX_DATA: usize = 4095;
+    let length = parameters.iter().map(|parameter| parameter.len() + 1).sum::<usize>().saturating_sub(1);
+    if length > MAX_DATA && parameters.iter().any(|parameter| parameter.len() > MAX_STRING) {
+        let reason = format!("{length} bytes for the file system, of which the kernel takes {MAX_DATA}");
+        return Err(Error::invalid(format!("{origin}.options"), reason));
+    }
+    Ok(())
 }
 
 /// The place of a mount in config.json, for people.
