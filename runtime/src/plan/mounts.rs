@@ -46,7 +46,7 @@ impl Builder {
                 "bind" if entry.options.copy_symlink && self.copied_symlink(&entry, options)? => {}
                 "bind" if self.needs_tree(&entry, facts, creation) => {
                     let source = options.bundle.join(entry.source()?);
-                    self.attach(&entry, spec, source)?;
+                    self.attach(&entry, spec, creation, source)?;
                 }
                 "bind" => self.bind(&entry, &options.bundle)?,
                 _ => self.filesystem(&entry, spec, options)?,

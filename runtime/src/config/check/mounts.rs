@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use log::Level;
-use oci_spec::runtime::{LinuxIdMapping, Mount, Spec};
+use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Mount, Spec};
 
 use super::{Context, namespaces, text};
 use crate::config;
@@ -17,6 +17,10 @@ pub(super) fn check(report: &mut Report, spec: &Spec, context: Context) {
     let linux = spec.linux().as_ref();
     let uids = linux.and_then(|linux| linux.uid_mappings().as_deref()).unwrap_or_default();
     let gids = linux.and_then(|linux| linux.gid_mappings().as_deref()).unwrap_or_default();
+    let namespaces = linux.and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default();
+    let joins_user =
+        namespaces.iter().any(|it| it.typ() == LinuxNamespaceType::User && namespaces::joined(it).is_some());
+    let container_has = joins_user || !uids.is_empty() && !gids.is_empty();
     for (index, mount) in spec.mounts().as_deref().unwrap_or_default().iter().enumerate() {
         let at = at.index(index);
         let options = mount_options::of(mount);
@@ -30,7 +34,7 @@ pub(super) fn check(report: &mut Report, spec: &Spec, context: Context) {
                 owner(report, &at.index(index), option, "gid=", gids);
             }
         }
-        id_mappings(report, &at, mount, &options, !uids.is_empty() && !gids.is_empty());
+        id_mappings(report, &at, mount, &options, container_has);
     }
 }
 
