@@ -23,6 +23,11 @@ impl Fault {
         Self { op, errno: errno.raw_os_error().unsigned_abs(), detail: 0 }
     }
 
+    /// A fault that no system call has found.
+    pub fn without_errno(op: Op) -> Self {
+        Self { op, errno: 0, detail: 0 }
+    }
+
     /// With the detail that the operation defines.
     pub fn with(self, detail: u32) -> Self {
         Self { detail, ..self }

@@ -5,7 +5,7 @@
 //! directory that is already open, never by a longer path.
 
 use crate::fault::{During, Fault, Result};
-use crate::sys::file::{self, Open, Resolve};
+use crate::sys::file::{self, Open, Resolve, Statx};
 use crate::sys::{self, BorrowedFd, Errno, OwnedFd};
 use crate::text::{Name, Path};
 use core::ffi::CStr;
@@ -32,7 +32,7 @@ pub enum Symlinks {
     Follow,
     /// As everywhere, but one that is the target itself is the target.
     KeepLast,
-    /// ELOOP for any of them, and the target has to be a directory: /proc and /sys (CVE-2019-19921, CVE-2023-27561).
+    /// ELOOP for any of them: /proc and /sys (CVE-2019-19921, CVE-2023-27561), and files of /proc.
     Refuse,
 }
 
@@ -67,6 +67,11 @@ pub fn open(root: BorrowedFd<'_>, path: &CStr, flags: Open, symlinks: Symlinks) 
     open_with(root, path, flags, symlinks.resolve())
 }
 
+/// Whether a file that was opened is the root itself.
+pub fn is_root(root: BorrowedFd<'_>, stat: &Statx) -> sys::Result<bool> {
+    Ok(file::is_mount_root(stat) && file::is_same(stat, &file::stat(root)?))
+}
+
 /// Opens what is below `dir`, without any symlink and without crossing to another mount.
 pub fn open_beneath(dir: BorrowedFd<'_>, path: &CStr, flags: Open) -> sys::Result<OwnedFd> {
     open_with(dir, path, flags, Resolve::BENEATH | Resolve::NO_SYMLINKS | Resolve::NO_XDEV)
@@ -89,6 +94,7 @@ pub fn ensure(root: BorrowedFd<'_>, path: &CStr, kind: Kind, symlinks: Symlinks)
     let flags = match symlinks {
         Symlinks::Follow => Open::PATH,
         Symlinks::KeepLast => Open::PATH | Open::NOFOLLOW,
+        Symlinks::Refuse if kind == Kind::File => Open::PATH,
         Symlinks::Refuse => Open::PATH | Open::DIRECTORY,
     };
     match open(root, path, flags, symlinks) {

@@ -169,6 +169,10 @@ numbers! {
         MemoryPolicy = 59 "set memory policy",
         /// fsetxattr(2).
         Xattr = 60 "set SELinux label",
+        /// What would be mounted over is the root.
+        OverRoot = 61 "the target leads to the container's root itself, which can't be mounted over",
+        /// What would be mounted over is on a procfs.
+        OverProc = 62 "the target leads into a procfs, where this can't be mounted",
     }
 }
 

@@ -261,6 +261,8 @@ steps! {
             7 no_symlinks: Bool,
             /// Without `mode=` the new root directory takes the mode of the directory it covers (tmpfs).
             8 keep_mode: Bool,
+            /// A target that is a symlink is refused: it is no directory.
+            9 target_nofollow: Bool,
         }
         /// Mounts a file or directory of the host.
         Bind = 62014 {
@@ -288,6 +290,8 @@ steps! {
             11 source_nofollow: Bool,
             /// A target that is a symlink is mounted on itself (crun's dest-nofollow).
             12 target_nofollow: Bool,
+            /// The target is a file of /proc that may be covered.
+            13 proc_file: Bool,
         }
         /// A device node or FIFO (mknod(2)).
         Device = 62015 {
@@ -430,6 +434,8 @@ steps! {
             4 no_symlinks: Bool,
             /// A target that is a symlink is mounted on itself (crun's dest-nofollow).
             5 target_nofollow: Bool,
+            /// The target is a file of /proc that may be covered.
+            6 proc_file: Bool,
         }
         /// Changes the parameters of a file system that is mounted inside the root (fspick(2)).
         Reconfigure = 62039 {

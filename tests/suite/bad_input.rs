@@ -400,7 +400,7 @@ fn what_the_kernel_refuses_is_named_by_its_place() {
     ] {
         container.exec_with(options, &["/probe", "exit", "0"]).finish().fails_with(place);
     }
-    let offsets = json!({"boottime": {"secs": -1_000_000_000_000_i64}});
+    let offsets = json!({"boottime": {"secs": -4_000_000_000_i64}});
     let clocks = Bundle::new().namespace("time", None).set("/linux/timeOffsets", offsets);
     refused(&clocks).fails_with("linux.timeOffsets: write: ERANGE: numerical result out of range");
     let container = Bundle::new().set("/process/oomScoreAdj", -1000);

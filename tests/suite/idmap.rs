@@ -69,6 +69,20 @@ fn mapped_mount_takes_the_mappings_of_the_container() {
     assert_eq!(fs::metadata(container.file("data/new")).expect("made").uid(), 0);
 }
 
+/// Seen failing with "id mappings are missing".
+#[test]
+fn mapped_mount_takes_the_mappings_of_the_namespace_that_is_joined() {
+    need_root!();
+    not_runc!();
+    let first = Bundle::pausing().user_namespace(100_000).running();
+    let path = format!("/proc/{}/ns/user", first.pid());
+    let container =
+        Bundle::seeing(&["stat:/data/file"]).user_namespace(100_000).namespace("user", Some(&path));
+    let container = container.remove("/linux/uidMappings").remove("/linux/gidMappings");
+    let container = bound(container, &["bind", "idmap"], Value::Null, Value::Null);
+    assert_eq!(owner(&container.seen_one()), (1000, 1001));
+}
+
 #[test]
 fn mapped_mount_keeps_its_other_options() {
     need_root!();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use skeg_tests::{Bundle, Value, need_root, not_runc, only_skeg};
+use skeg_tests::{Bundle, Value, json, need_root, not_runc, only_skeg};
 
 /// The topmost mount at `target` in what `see mounts` gave.
 #[track_caller]
@@ -118,7 +118,7 @@ fn bind_mount_needs_no_type() {
     need_root!();
     let container = Bundle::seeing(&["read:/data/inside"]);
     let source = shared_directory(&container);
-    let mount = skeg_tests::json!({"destination": "/data", "source": source, "options": ["rbind"]});
+    let mount = json!({"destination": "/data", "source": source, "options": ["rbind"]});
     assert_eq!(container.push("/mounts", mount).seen_one(), "of the host");
 }
 
@@ -316,6 +316,134 @@ fn bind_over_proc_is_refused() {
     container.nothing_left();
 }
 
+/// A source of each kind of mount: what nsexec binds, what the runtime makes beside a user namespace, a file system.
+fn mounted_on(target: &str, kind: &str, link: (&str, &str)) -> Bundle {
+    let container = Bundle::new();
+    let source = shared_directory(&container);
+    symlink(link.1, container.rootfs().join(link.0)).unwrap();
+    match kind {
+        "bind" => container.mount(target, "bind", source, &["bind"]),
+        "tree" => container.user_namespace(100_000).mount(target, "bind", source, &["bind"]),
+        _ => container.mount(target, "tmpfs", "tmpfs", &[]),
+    }
+}
+
+/// CVE-2019-16884 by way of the image. Seen failing without the look at the target in nsexec's `Place::open`.
+#[test]
+fn symlinks_into_proc_are_no_way_around_its_guard() {
+    only_skeg!(); // An attack that works would hit this host.
+    need_root!();
+    for kind in ["bind", "tree", "tmpfs"] {
+        for (link, target) in [
+            ("proc", "/data"),
+            ("proc", "/data/self/attr"),
+            ("proc", "/data/sys/kernel"),
+            ("/proc/self", "/data"),
+            ("/proc/self", "/data/attr"),
+            ("tmp/../../proc", "/data/sys"),
+        ] {
+            let container = mounted_on(target, kind, ("data", link));
+            let text = format!("({target}): the target leads into a procfs, where this can't be mounted");
+            container.run().fails_with(&text);
+            container.nothing_left();
+        }
+    }
+}
+
+/// Seen failing where the guard compared the text: with the dots and with lists, though empty, a plain directory became
+/// /proc.
+#[test]
+fn proc_is_proc_however_it_is_written() {
+    only_skeg!(); // An attack that works would hit this host.
+    need_root!();
+    for (target, mappings, text) in [
+        ("/dev/../proc", json!(null), "(/dev/../proc): verify"),
+        ("/proc/.", json!([]), "(/proc/.): verify"),
+        ("/proc", json!([]), "(/proc): verify"),
+        ("//proc/", json!([{"containerID": 0, "hostID": 10_000, "size": 10}]), "cannot have id mappings"),
+    ] {
+        let container = Bundle::new();
+        let source = shared_directory(&container);
+        let mut mount = json!({"destination": target, "source": source, "options": ["bind"]});
+        if !mappings.is_null() {
+            mount["uidMappings"] = mappings.clone();
+            mount["gidMappings"] = mappings;
+        }
+        let container = container.push("/mounts", mount);
+        container.run().fails_with(text);
+        container.nothing_left();
+    }
+}
+
+#[test]
+fn files_of_proc_can_be_covered() {
+    need_root!();
+    for userns in [false, true] {
+        let container = Bundle::seeing(&["read:/proc/meminfo", "statfs:/proc/uptime"]);
+        let source = shared_directory(&container) + "/inside";
+        let container = if userns { container.user_namespace(100_000) } else { container };
+        let seen = container.mount("/proc/meminfo", "bind", source, &["bind"]).seen();
+        assert_eq!(seen["read:/proc/meminfo"], "of the host", "{userns}");
+        assert_eq!(seen["statfs:/proc/uptime"], "0x9fa0");
+    }
+}
+
+#[test]
+fn procfs_can_be_mounted_over_another() {
+    need_root!();
+    let container = Bundle::seeing(&["read:/proc/1/comm"]).mount("/proc", "proc", "proc", &["nosuid"]);
+    assert_eq!(container.seen_one(), "probe\n");
+    let container = Bundle::seeing(&["statfs:/proc"]).mount("/proc", "bind", "/proc", &["rbind", "ro"]);
+    assert_eq!(container.seen_one(), "0x9fa0");
+}
+
+/// Seen failing where `..` was left to the kernel, which wants what is before it to exist.
+#[test]
+fn what_is_before_dots_need_not_exist() {
+    need_root!();
+    let container = Bundle::seeing(&["mounts"]).mount("/nope/../real/x", "tmpfs", "tmpfs", &[]);
+    at(&container.seen_one(), "/real/x");
+    assert!(!container.rootfs().join("nope").exists());
+}
+
+/// Seen failing without the look at the target in nsexec's `Place::open`: the container did not see the mount, which an
+/// `exec` had as its root.
+#[test]
+fn symlink_to_the_root_is_not_mounted_over() {
+    only_skeg!(); // An attack that works would hit this host.
+    need_root!();
+    for kind in ["bind", "tree", "tmpfs"] {
+        let container = mounted_on("/rt", kind, ("rt", "/"));
+        container.run().fails_with("(/rt): the target leads to the container's root itself");
+        container.nothing_left();
+    }
+}
+
+/// Seen failing with NO_SYMLINKS for every procfs.
+#[test]
+fn symlink_on_the_way_to_a_procfs_is_followed() {
+    need_root!();
+    for (kind, name) in [("proc", "p"), ("sysfs", "s")] {
+        let container = Bundle::seeing(&["mounts"]);
+        symlink("real", container.rootfs().join("lk")).unwrap();
+        fs::create_dir(container.rootfs().join("real")).unwrap();
+        let mounts = container.mount(&format!("/lk/{name}"), kind, kind, &[]).seen_one();
+        assert_eq!(at(&mounts, &format!("/real/{name}"))["type"], kind);
+    }
+}
+
+/// Seen failing with `target_nofollow` taken out of plan/mounts.rs.
+#[test]
+fn procfs_on_a_symlink_is_refused_everywhere() {
+    only_skeg!(); // An attack that works would hit this host.
+    need_root!();
+    let container = Bundle::new();
+    symlink("tmp", container.rootfs().join("lk")).unwrap();
+    let container = container.mount("/lk", "proc", "proc", &[]);
+    container.run().fails_with("(/lk): attach proc: ENOTDIR: not a directory");
+    container.nothing_left();
+}
+
 #[test]
 fn missing_source_is_refused() {
     need_root!();
@@ -364,11 +492,37 @@ fn directory_on_a_file_is_refused() {
     container.mount("/file", "bind", source, &["bind"]).run().fails_with("not a directory");
 }
 
+/// Seen failing where only what nsexec binds was compared with its target: EINVAL.
+#[test]
+fn what_does_not_fit_its_target_is_refused_in_words() {
+    need_root!();
+    not_runc!();
+    let mappings = json!([{"containerID": 0, "hostID": 10_000, "size": 10}]);
+    for (userns, kind, below, target, maps) in [
+        (false, "tmpfs", "", "/file", json!(null)),
+        (true, "bind", "", "/file", json!(null)),
+        (true, "bind", "/inside", "/tmp", json!(null)),
+        (false, "bind", "", "/file", mappings.clone()),
+        (false, "bind", "/inside", "/tmp", mappings),
+    ] {
+        let container = Bundle::new();
+        let source = shared_directory(&container) + below;
+        fs::write(container.rootfs().join("file"), "").unwrap();
+        let container = if userns { container.user_namespace(100_000) } else { container };
+        let mut mount = json!({"destination": target, "type": kind, "source": source});
+        if !maps.is_null() {
+            mount["uidMappings"] = maps.clone();
+            mount["gidMappings"] = maps;
+        }
+        container.push("/mounts", mount).run().fails_with("ENOTDIR: not a directory");
+    }
+}
+
 #[test]
 fn root_propagation_is_private_to_the_host() {
     need_root!();
     let mounts = Bundle::seeing(&["mounts"]).set("/linux/rootfsPropagation", "private").seen_one();
-    assert_eq!(at(&mounts, "/")["propagation"], skeg_tests::json!([]));
+    assert_eq!(at(&mounts, "/")["propagation"], json!([]));
 }
 
 #[test]
@@ -385,7 +539,7 @@ fn propagation_of_a_mount_can_be_chosen() {
     let mounts = with_bind(&["mounts"], &["rbind", "rshared"]).seen_one();
     assert!(at(&mounts, "/data")["propagation"].to_string().contains("shared:"), "{mounts:#}");
     let mounts = with_bind(&["mounts"], &["rbind", "rprivate"]).seen_one();
-    assert_eq!(at(&mounts, "/data")["propagation"], skeg_tests::json!([]));
+    assert_eq!(at(&mounts, "/data")["propagation"], json!([]));
 }
 
 /// Each word of a propagation, and what mountinfo then says of the mount (proc_pid_mountinfo(5)).
@@ -422,6 +576,7 @@ fn each_propagation_of_the_root_is_that_of_its_mount() {
     }
 }
 
+/// Seen failing with `rslave`, where the root was made a slave once more after the pivot, with all below it.
 #[test]
 fn each_propagation_of_a_mount_is_that_of_the_bind() {
     need_root!();
@@ -429,13 +584,12 @@ fn each_propagation_of_a_mount_is_that_of_the_bind() {
     for (word, fields) in PROPAGATIONS {
         for word in [word.to_owned(), format!("r{word}")] {
             let container = with_bind(&["mounts"], &["rbind", &word]);
-            // The root alone: `rslave` would make slaves of the mounts as well, after they are made.
-            let container = container.set("/linux/rootfsPropagation", "slave");
+            let container = container.set("/linux/rootfsPropagation", "rslave");
             has_propagation(at(&seen_below_a_shared_host(&container), "/data"), &word, fields);
         }
     }
     let container =
-        with_bind(&["mounts"], &["rbind", "slave", "shared"]).set("/linux/rootfsPropagation", "slave");
+        with_bind(&["mounts"], &["rbind", "slave", "shared"]).set("/linux/rootfsPropagation", "rslave");
     let mounts = seen_below_a_shared_host(&container);
     for fields in ["shared:", "master:"] {
         has_propagation(at(&mounts, "/data"), "slave, shared", fields);
@@ -528,6 +682,71 @@ fn each_recursive_option_reaches_the_mounts_below() {
         for mount in seen(plain, &format!("r{word}")) {
             has_access_time(&mount, word, class);
         }
+    }
+}
+
+/// The runtime in a mount namespace of its own, after the script `host`.
+#[track_caller]
+fn in_own_mounts(container: &Bundle, host: &str, run: &str) -> skeg_tests::Output {
+    let runtime = skeg_tests::host::runtime().display();
+    let root = container.state_root().display().to_string();
+    let run = run.replace("RUN", &format!("exec {runtime} --root {root} run {}", container.id));
+    let script = format!("{host} && {run}");
+    skeg_tests::Invocation::new("unshare").args(["-m", "sh", "-c", &script]).cwd(container.path()).finish()
+}
+
+/// Runs RUN in a new user namespace, in which most ids are mapped.
+const IN_USER_NAMESPACE: &str = "mkfifo go && { unshare -U -m sh -c 'read go < go; RUN' & pid=$!; }
+    while [ \"$(readlink /proc/$pid/ns/user)\" = \"$(readlink /proc/self/ns/user)\" ]; do sleep 0.01; done
+    echo 0 0 200000 > /proc/$pid/uid_map && echo 0 0 200000 > /proc/$pid/gid_map
+    echo > go; wait $pid";
+
+/// Seen failing where the attributes of the tree were set first.
+#[test]
+fn recursive_options_come_after_those_of_the_mount() {
+    need_root!();
+    not_runc!();
+    let host = "mount -t tmpfs below shared && mkdir shared/below && mount -t tmpfs below shared/below";
+    for userns in [false, true] {
+        for (words, option, top, below) in [
+            (["rro", "rw"], "ro", true, true),
+            (["ro", "rrw"], "ro", false, false),
+            (["nosuid", "rsuid"], "nosuid", false, false),
+            (["rnosuid", "suid"], "nosuid", true, true),
+            (["noatime", "rstrictatime"], "noatime", false, false),
+            (["strictatime", "rnoatime"], "noatime", true, true),
+            (["ro", "rnosuid"], "ro", true, false),
+        ] {
+            let container = with_bind(&["mounts"], &[&["rbind"], &words[..]].concat());
+            let container = if userns { container.user_namespace(100_000) } else { container };
+            let mounts = in_own_mounts(&container, host, "RUN").ok().json()["mounts"].clone();
+            for (target, wanted) in [("/data", top), ("/data/below", below)] {
+                assert_eq!(has(at(&mounts, target), option), wanted, "{words:?} {target}: {mounts:#}");
+            }
+        }
+    }
+}
+
+/// What the host has set is locked in a user namespace that somebody else has made. Seen failing with EPERM where the
+/// container has a user namespace, and with the access times as they were otherwise.
+#[test]
+fn locked_flags_stay_but_access_times_are_no_flag() {
+    need_root!();
+    not_runc!();
+    let host = "mount -t tmpfs -o nosuid,nodev,noexec below shared";
+    for own in [false, true] {
+        let bound = |options: &[&str]| {
+            let container = with_bind(&["mounts"], options);
+            let container = if own { container.user_namespace(100_000) } else { container };
+            (in_own_mounts(&container, host, IN_USER_NAMESPACE), container)
+        };
+        let (output, _container) = bound(&["rbind", "ro", "suid", "exec", "dev", "relatime"]);
+        let mounts = output.ok().json()["mounts"].clone();
+        for option in ["ro", "nosuid", "noexec", "nodev"] {
+            assert!(has(at(&mounts, "/data"), option), "{own} {option}: {mounts:#}");
+        }
+        let (output, _container) = bound(&["rbind", "suid", "noatime"]);
+        output.fails_with("(/data): set mount attributes: EPERM");
     }
 }
 
@@ -642,6 +861,84 @@ fn symlinks_are_mounted_and_mounted_on_themselves() {
     }
 }
 
+/// Layers for an overlay, below `directory`, each with a file of its own.
+fn layers(directory: &std::path::Path, count: u32) -> Vec<String> {
+    let layer = |number: u32| {
+        let layer = directory.join(format!("a-layer-with-a-long-name-{number}"));
+        fs::create_dir_all(&layer).unwrap();
+        fs::write(layer.join(number.to_string()), number.to_string()).unwrap();
+        layer.display().to_string()
+    };
+    (0..count).map(layer).collect()
+}
+
+/// Seen failing with fsconfig(2) alone, which takes no value of more than 255 bytes: EINVAL.
+#[test]
+fn overlay_may_have_many_layers() {
+    need_root!();
+    for userns in [false, true] {
+        let container = Bundle::seeing(&["read:/over/0", "read:/over/39", "mounts"]);
+        let lower = format!("lowerdir={}", layers(&container.file("layers"), 40).join(":"));
+        let container = if userns { container.user_namespace(100_000) } else { container };
+        let container = container.mount("/over", "tmpfs", "tmpfs", &[]);
+        let options = ["ro", "nodev", "noatime", &lower];
+        let seen = container.mount("/over", "overlay", "overlay", &options).seen();
+        assert_eq!((&seen["read:/over/0"], &seen["read:/over/39"]), (&"0".into(), &"39".into()));
+        let mount = at(&seen["mounts"], "/over");
+        let missing = ["ro", "nodev", "noatime"].iter().find(|option| !has(mount, option));
+        assert_eq!(missing, None, "{mount:#}");
+        assert!(has(mount, "relatime") != has(mount, "noatime"), "{mount:#}");
+        // Nothing else is left there.
+        let over = seen["mounts"].as_array().unwrap().iter().filter(|mount| mount["target"] == "/over");
+        assert_eq!(over.count(), 2, "{seen:#}");
+    }
+}
+
+#[test]
+fn source_may_be_long() {
+    need_root!();
+    let source = "s".repeat(300);
+    let container = Bundle::seeing(&["mounts", "stat:/tmp"]).mount("/tmp", "tmpfs", &source, &["size=64k"]);
+    fs::set_permissions(container.rootfs().join("tmp"), std::os::unix::fs::PermissionsExt::from_mode(0o1711))
+        .unwrap();
+    let seen = container.seen();
+    assert!(at(&seen["mounts"], "/tmp")["super"].to_string().contains("size=64k"), "{seen:#}");
+    assert_eq!(seen["stat:/tmp"]["mode"], "1711");
+}
+
+#[test]
+fn more_parameters_than_the_kernel_takes_are_refused() {
+    need_root!();
+    not_runc!();
+    let lower = format!("lowerdir={}", "/directory:".repeat(500));
+    let container = Bundle::new().mount("/over", "overlay", "overlay", &[&lower]);
+    container.run().fails_with("mounts[7] (/over).options: 5509 bytes for the file system");
+    container.nothing_left();
+}
+
+/// Seen failing with the directories handed on: ENOENT.
+#[test]
+fn relative_layers_are_below_the_root() {
+    need_root!();
+    let container = Bundle::seeing(&["read:/over/0", "read:/over/1"]);
+    let rootfs = container.rootfs().display().to_string();
+    let lower = layers(&container.rootfs().join("layers"), 2).join(":").replace(&format!("{rootfs}/"), "");
+    let container = container.mount("/over", "overlay", "overlay", &[&format!("lowerdir={lower}")]);
+    let seen = container.seen();
+    assert_eq!((&seen["read:/over/0"], &seen["read:/over/1"]), (&"0".into(), &"1".into()));
+}
+
+/// Seen failing where it became the hierarchies of cgroup v1, and EROFS with `ro`.
+#[test]
+fn cgroup2_is_cgroup2_whatever_the_host_has() {
+    need_root!();
+    let container = Bundle::seeing(&["mounts"]).namespace("cgroup", None);
+    let mounts = container.mount("/cg", "cgroup2", "cgroup2", &["ro", "nosuid"]).seen_one();
+    let mount = at(&mounts, "/cg");
+    assert_eq!(mount["type"], "cgroup2");
+    assert!(has(mount, "ro") && has(mount, "nosuid"), "{mount:#}");
+}
+
 /// Seen failing with a MAX_STREAM of 384 KiB.
 #[test]
 fn thousands_of_mounts_are_made() {
@@ -649,9 +946,9 @@ fn thousands_of_mounts_are_made() {
     let container = Bundle::script("/bin/busybox wc -l < /proc/self/mounts");
     let container = container.edit(|config| {
         let mounts = config["mounts"].as_array_mut().unwrap();
-        mounts.extend((0..5000).map(|number| {
-            skeg_tests::json!({"destination": format!("/tmp/{number}"), "type": "tmpfs", "source": "tmpfs"})
-        }));
+        mounts.extend((0..5000).map(
+            |number| json!({"destination": format!("/tmp/{number}"), "type": "tmpfs", "source": "tmpfs"}),
+        ));
     });
     let lines: usize = container.run().ok().stdout.trim().parse().unwrap();
     assert!(lines > 5000, "{lines}");

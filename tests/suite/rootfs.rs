@@ -160,6 +160,20 @@ fn read_only_path_cannot_be_written() {
     assert_eq!(seen["create:/tmp/made"], "ok");
 }
 
+/// Seen failing where the root was covered like any other path: whoever has it as root sees nothing of that.
+#[test]
+fn root_as_a_read_only_path_is_read_only() {
+    need_root!();
+    for path in ["/", "/root"] {
+        let container =
+            Bundle::seeing(&["create:/file", "create:/dev/shm/file"]).set("/root/readonly", false);
+        symlink("/", container.rootfs().join("root")).unwrap();
+        let seen = container.push("/linux/readonlyPaths", path).seen();
+        assert_eq!(seen["create:/file"]["error"], "EROFS", "{path}");
+        assert_eq!(seen["create:/dev/shm/file"], "ok", "{path}");
+    }
+}
+
 #[test]
 fn missing_read_only_path_is_skipped() {
     need_root!();

@@ -36,6 +36,11 @@ fn mask_directory(container: &mut Container<'_>, target: &OwnedFd) -> Result<()>
 /// Makes a path read-only, with the other attributes of the mount that it is on. A path that does not exist is left.
 pub fn readonly(container: &mut Container<'_>, path: &CStr) -> Result<()> {
     let Some(target) = open(container, path)? else { return Ok(()) };
+    let stat = file::stat(&target).during(Op::Statx)?;
+    // From the root, nobody sees what is mounted over it.
+    if inside::is_root(container.root()?, &stat).during(Op::Statx)? {
+        return kernel::set_attributes(&target, false, kernel::RDONLY, 0).during(Op::SetAttributes);
+    }
     let tree = kernel::open_tree_clone(&target, c"", OpenTree::AT_RECURSIVE).during(Op::OpenSource)?;
     kernel::set_attributes(&tree, false, kernel::RDONLY, 0).during(Op::SetAttributes)?;
     kernel::move_mount(&tree, &target).during(Op::MoveMount)
@@ -49,8 +54,13 @@ fn open(container: &mut Container<'_>, path: &CStr) -> Result<Option<OwnedFd>> {
     }
 }
 
-/// An empty read-only directory: a tmpfs with room for nothing.
+/// An empty read-only directory.
 pub fn empty_directory() -> Result<OwnedFd> {
+    small_directory(kernel::RDONLY)
+}
+
+/// A directory with room for another one: a detached tmpfs with these attributes, beside the usual ones.
+pub fn small_directory(attributes: u64) -> Result<OwnedFd> {
     let context = kernel::fsopen(c"tmpfs").during(Op::Fsopen)?;
     for (key, value) in
         [(c"source", c"tmpfs"), (c"nr_blocks", c"1"), (c"nr_inodes", c"2"), (c"mode", c"0755")]
@@ -58,6 +68,6 @@ pub fn empty_directory() -> Result<OwnedFd> {
         kernel::fsconfig_string(&context, key, value).during(Op::Fsconfig)?;
     }
     kernel::fsconfig_create(&context).during(Op::FsCreate)?;
-    let attributes = kernel::RDONLY | kernel::NOSUID | kernel::NODEV | kernel::NOEXEC;
+    let attributes = attributes | kernel::NOSUID | kernel::NODEV | kernel::NOEXEC;
     kernel::fsmount(&context, attributes).during(Op::Fsmount)
 }

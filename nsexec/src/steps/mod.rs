@@ -7,6 +7,7 @@ mod device;
 mod home;
 mod hook;
 mod host;
+mod long_mount;
 mod mask;
 mod mount;
 mod program;
@@ -108,8 +109,10 @@ impl<'a> Container<'a> {
                 propagation,
                 no_symlinks,
                 keep_mode,
+                target_nofollow,
             } => {
-                let place = mount::Place { target, propagation, symlinks: Symlinks::of(no_symlinks, false) };
+                let symlinks = Symlinks::of(no_symlinks, target_nofollow);
+                let place = mount::Place { target, propagation, symlinks, proc_file: false };
                 let new = mount::Filesystem { fstype, source, options, attr_set, keep_mode };
                 mount::filesystem(self, &place, &new)
             }
@@ -126,9 +129,10 @@ impl<'a> Container<'a> {
                 procfs,
                 source_nofollow,
                 target_nofollow,
+                proc_file,
             } => {
                 let symlinks = Symlinks::of(no_symlinks, target_nofollow);
-                let place = mount::Place { target, propagation, symlinks };
+                let place = mount::Place { target, propagation, symlinks, proc_file };
                 let bind = mount::Bind {
                     source,
                     nofollow: source_nofollow,
@@ -139,9 +143,9 @@ impl<'a> Container<'a> {
                 };
                 mount::bind(self, &place, &bind)
             }
-            Step::Attach { target, tree, propagation, no_symlinks, target_nofollow } => {
+            Step::Attach { target, tree, propagation, no_symlinks, target_nofollow, proc_file } => {
                 let symlinks = Symlinks::of(no_symlinks, target_nofollow);
-                mount::attach(self, &mount::Place { target, propagation, symlinks }, tree)
+                mount::attach(self, &mount::Place { target, propagation, symlinks, proc_file }, tree)
             }
             Step::Reconfigure { target, options } => mount::reconfigure(self, target, options),
             Step::FileLabel { path, value } => host::file_label(self, path, value),

@@ -1,12 +1,12 @@
 //! Mounts of the container. Each is made detached and attached to a target that was opened before.
 
-use super::{Container, copy_up};
+use super::{Container, copy_up, long_mount};
 use crate::fault::{During, Fault, Result};
-use crate::inside::{self, Kind, Symlinks, Target};
+use crate::inside::{self, Kind, Symlinks};
 use crate::sys::file::{self, Open};
 use crate::sys::mount::OpenTree;
 use crate::sys::{self, Errno, OwnedFd, mount as kernel};
-use crate::text::{Name, octal};
+use crate::text::{Name, Text, octal};
 use core::ffi::CStr;
 use skeg_proto::Op;
 use skeg_proto::field::{Strings, WordList};
@@ -19,6 +19,15 @@ pub struct Place<'a> {
     pub propagation: WordList<'a>,
     /// What becomes of symlinks on the way.
     pub symlinks: Symlinks,
+    /// Whether it is a file of /proc that may be covered.
+    pub proc_file: bool,
+}
+
+/// A target that something may be mounted on.
+struct Target {
+    fd: OwnedFd,
+    /// Its mode, if it was there before.
+    mode: Option<u16>,
 }
 
 /// A new instance of a file system.
@@ -63,21 +72,9 @@ pub struct Bind<'a> {
 /// Mounts a new instance of a file system.
 pub fn filesystem(container: &mut Container<'_>, place: &Place<'_>, new: &Filesystem<'_>) -> Result<()> {
     // Before the file system is made: most starts that fail, fail here, and its mode may be taken from the target.
-    let target = place.open(container, Kind::Directory(0o755))?;
-    let context = kernel::fsopen(new.fstype).during(Op::Fsopen)?;
-    if !new.source.is_empty() {
-        kernel::fsconfig_string(&context, c"source", new.source).during(Op::OpenSource)?;
-    }
-    for (position, option) in (0u32..).zip(new.options.iter()) {
-        configure(&context, option).during(Op::Fsconfig).map_err(|fault| fault.with(position))?;
-    }
-    if new.keep_mode && target.existed {
-        let mode = file::stat(&target.fd).during(Op::Statx)?.stx_mode;
-        let mode = octal(u32::from(mode));
-        kernel::fsconfig_string(&context, c"mode", mode.as_c_str()).during(Op::Chmod)?;
-    }
-    kernel::fsconfig_create(&context).during(Op::FsCreate)?;
-    let mount = kernel::fsmount(&context, new.attr_set).during(Op::Fsmount)?;
+    let target = place.open(container, Kind::Directory(0o755), new.fstype == c"proc")?;
+    let mode = target.mode.filter(|_| new.keep_mode);
+    let mount = make(new, &target, mode.map(|mode| octal(u32::from(mode))).as_ref().map(Text::as_c_str))?;
     if core::mem::take(&mut container.copy_up) {
         // Before it is attached: nobody sees half of it.
         copy_up::copy(&target.fd, &mount).during(Op::Copy)?;
@@ -85,6 +82,25 @@ pub fn filesystem(container: &mut Container<'_>, place: &Place<'_>, new: &Filesy
     place.attach(&mount, &target)?;
     keep(container, new, mount);
     Ok(())
+}
+
+/// Makes the file system, detached.
+fn make(new: &Filesystem<'_>, target: &Target, mode: Option<&CStr>) -> Result<OwnedFd> {
+    if long_mount::is_needed(new) {
+        return long_mount::make(&target.fd, new, mode);
+    }
+    let context = kernel::fsopen(new.fstype).during(Op::Fsopen)?;
+    if !new.source.is_empty() {
+        kernel::fsconfig_string(&context, c"source", new.source).during(Op::OpenSource)?;
+    }
+    for (position, option) in (0u32..).zip(new.options.iter()) {
+        configure(&context, option).during(Op::Fsconfig).map_err(|fault| fault.with(position))?;
+    }
+    if let Some(mode) = mode {
+        kernel::fsconfig_string(&context, c"mode", mode).during(Op::Chmod)?;
+    }
+    kernel::fsconfig_create(&context).during(Op::FsCreate)?;
+    kernel::fsmount(&context, new.attr_set).during(Op::Fsmount)
 }
 
 /// Passes one option, `key` or `key=value`.
@@ -122,16 +138,11 @@ pub fn bind(container: &mut Container<'_>, place: &Place<'_>, bind: &Bind<'_>) -
     if bind.procfs && file::magic(&tree).during(Op::Statx)? != file::PROC_SUPER_MAGIC {
         return Err(Fault::new(Op::Verify, Errno::INVAL));
     }
-    let directory = file::is_directory(&file::stat(&tree).during(Op::Statx)?);
-    let target = place.open(container, if directory { Kind::Directory(0o755) } else { Kind::File })?;
-    // Before it is attached: nobody ever sees it without its attributes.
+    let target = place.open(container, kind_of(&tree)?, bind.procfs)?;
+    // Before it is attached: nobody ever sees it without its attributes. Those of the tree hold for its top, too.
+    change_top(&tree, bind.top)?;
     if bind.tree.set | bind.tree.clear != 0 {
         kernel::set_attributes(&tree, true, bind.tree.set, bind.tree.clear).during(Op::SetAttributes)?;
-    }
-    change_top(&tree, bind.top)?;
-    // move_mount(2) would say EINVAL, which says nothing.
-    if directory != file::is_directory(&file::stat(&target.fd).during(Op::Statx)?) {
-        return Err(Fault::new(Op::MoveMount, Errno::NOTDIR));
     }
     place.attach(&tree, &target)
 }
@@ -139,29 +150,56 @@ pub fn bind(container: &mut Container<'_>, place: &Place<'_>, bind: &Bind<'_>) -
 /// Attaches a detached mount that the runtime has made.
 pub fn attach(container: &mut Container<'_>, place: &Place<'_>, tree: u32) -> Result<()> {
     let tree = file::take(tree).during(Op::OpenSource)?;
-    let directory = file::is_directory(&file::stat(&tree).during(Op::Statx)?);
-    let target = place.open(container, if directory { Kind::Directory(0o755) } else { Kind::File })?;
+    let target = place.open(container, kind_of(&tree)?, false)?;
     place.attach(&tree, &target)
 }
 
+/// What a mount of this needs as its target.
+fn kind_of(tree: &OwnedFd) -> Result<Kind> {
+    let stat = file::stat(tree).during(Op::Statx)?;
+    Ok(if file::is_directory(&stat) { Kind::Directory(0o755) } else { Kind::File })
+}
+
 /// Changes one mount. In a user namespace the kernel locks what the host has set (EPERM, mount_namespaces(7)): a
-/// flag that is then only asked to be cleared stays, as in runc, and those to be set are set.
+/// flag that is then only asked to be cleared stays, as in runc, and those to be set are set. Access times that were
+/// asked for are not there if they can't be set.
 fn change_top(mount: &OwnedFd, change: Change) -> Result<()> {
     if change.set | change.clear == 0 {
         return Ok(());
     }
+    let times = change.clear & kernel::ATIME;
     match kernel::set_attributes(mount, false, change.set, change.clear) {
-        Err(Errno::PERM) if change.clear != 0 => {
-            // Access times can only be set where they are cleared in the same call.
-            kernel::set_attributes(mount, false, change.set & !kernel::ATIME, 0).during(Op::SetAttributes)
+        Err(Errno::PERM) if change.clear != times => {
+            kernel::set_attributes(mount, false, change.set, times).during(Op::SetAttributes)
         }
         done => done.during(Op::SetAttributes),
     }
 }
 
 impl Place<'_> {
-    fn open(&self, container: &mut Container<'_>, kind: Kind) -> Result<Target> {
-        inside::ensure(container.root()?, self.target, kind, self.symlinks)
+    /// Opens or makes the target. What is there is looked at once it is open: only then it shows where the image's
+    /// symlinks lead. `procfs`: what will be mounted is one.
+    fn open(&self, container: &mut Container<'_>, kind: Kind, procfs: bool) -> Result<Target> {
+        let root = container.root()?;
+        let inside::Target { fd, existed } = inside::ensure(root, self.target, kind, self.symlinks)?;
+        if !existed {
+            return Ok(Target { fd, mode: None });
+        }
+        let stat = file::stat(&fd).during(Op::Statx)?;
+        // move_mount(2) would say EINVAL, which says nothing.
+        if file::is_directory(&stat) != matches!(kind, Kind::Directory(_)) {
+            return Err(Fault::new(Op::MoveMount, Errno::NOTDIR));
+        }
+        // The container would not see it, but whoever joins would have it as its root.
+        if inside::is_root(root, &stat).during(Op::Statx)? {
+            return Err(Fault::without_errno(Op::OverRoot));
+        }
+        // Nothing may pose as a file that labels and sysctls are written to (CVE-2019-16884).
+        let allowed = self.proc_file || procfs && file::is_mount_root(&stat);
+        if !allowed && file::magic(&fd).during(Op::Statx)? == file::PROC_SUPER_MAGIC {
+            return Err(Fault::without_errno(Op::OverProc));
+        }
+        Ok(Target { fd, mode: Some(stat.stx_mode) })
     }
 
     fn attach(&self, mount: &OwnedFd, target: &Target) -> Result<()> {

@@ -121,6 +121,6 @@ fn enter(container: &mut Container<'_>, path: &CStr) -> Result<()> {
     file::getcwd(&mut cwd).during(Op::Outside)?;
     match cwd {
         [b'/', ..] => Ok(()),
-        _ => Err(Fault { op: Op::Outside, errno: 0, detail: 0 }),
+        _ => Err(Fault::without_errno(Op::Outside)),
     }
 }

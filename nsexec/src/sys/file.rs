@@ -100,7 +100,7 @@ pub fn close_from(first: u32) -> Result<()> {
 /// `int statx(int dirfd, const char *path, int flags, unsigned int mask, struct statx *)`: statx(2) of the fd.
 pub fn stat(fd: impl AsFd) -> Result<Statx> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::NO_AUTOMOUNT;
-    rustix::fs::statx(fd, c"", flags, StatxFlags::BASIC_STATS)
+    rustix::fs::statx(fd, c"", flags, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID)
 }
 
 /// The type of a file.
@@ -127,6 +127,12 @@ pub fn is_symlink(stat: &Statx) -> bool {
 pub fn is_character_device(stat: &Statx, major: u32, minor: u32) -> bool {
     file_type(stat) == FileType::CharacterDevice
         && (stat.stx_rdev_major, stat.stx_rdev_minor) == (major, minor)
+}
+
+/// Whether two descriptors are of the same file in the same mount (STATX_MNT_ID).
+pub fn is_same(one: &Statx, other: &Statx) -> bool {
+    let place = |stat: &Statx| (stat.stx_mnt_id, stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino);
+    place(one) == place(other)
 }
 
 /// Whether an fd is the root of a mount (STATX_ATTR_MOUNT_ROOT).

@@ -78,6 +78,13 @@ pub fn move_mount(from: impl AsFd, to: impl AsFd) -> Result<()> {
     rustix::mount::move_mount(from, c"", to, c"", flags)
 }
 
+/// `int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data)`:
+/// mount(2) of a new file system.
+pub fn mount(source: &CStr, target: &CStr, fstype: &CStr, flags: u32, data: &CStr) -> Result<()> {
+    use rustix::mount::MountFlags;
+    rustix::mount::mount(source, target, fstype, MountFlags::from_bits_retain(flags), data)
+}
+
 /// `struct mount_attr` (mount_setattr(2)).
 #[repr(C)]
 #[derive(Default)]

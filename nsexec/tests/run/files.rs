@@ -11,6 +11,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 const RDONLY: u64 = 1;
 const NOSUID: u64 = 2;
+const NOATIME: u64 = 0x10;
+const ATIME: u64 = 0x70;
+const EPERM: u32 = 1;
 const ENODEV: u32 = 19;
 const ENOTDIR: u32 = 20;
 const ENAMETOOLONG: u32 = 36;
@@ -225,6 +228,7 @@ fn a_mount_of_the_runtimes_is_attached() {
         propagation: Vec::new(),
         no_symlinks: false,
         target_nofollow: false,
+        proc_file: false,
     };
     let plan = Plan::new(&["cat", "/data/file"]).in_new(NEWUSER);
     fs::create_dir(plan.path("data")).unwrap();
@@ -261,6 +265,23 @@ fn a_flag_that_a_user_namespace_has_locked_stays() {
     let mounts = &outcome.stdout;
     let mount = mounts.lines().find(|line| line.contains(" /tmp ")).unwrap_or_else(|| panic!("{outcome:?}"));
     assert!(mount.contains(" ro,nosuid,"), "{mount}");
+}
+
+/// Seen failing where it was left out of what is tried again.
+#[test]
+fn an_access_time_that_a_user_namespace_has_locked_is_an_error() {
+    let source = tempfile::tempdir().unwrap();
+    let mut step = bind(source.path(), "/tmp");
+    if let StepBuf::Bind { attr_set, attr_clear, .. } = &mut step {
+        (*attr_set, *attr_clear) = (NOATIME, ATIME | NOSUID);
+    }
+    let plan = Plan::new(&["true"]).in_new(NEWUSER).with(step).pivot();
+    let failed = in_own_mounts(|| {
+        let options = MsFlags::MS_NOSUID;
+        mount(Some("none"), source.path(), Some("tmpfs"), options, None::<&str>).unwrap();
+        failed(&plan)
+    });
+    assert_eq!(failed, (Op::SetAttributes, EPERM));
 }
 
 /// In a thread with a mount namespace of its own.
@@ -416,7 +437,7 @@ fn a_sysctl_does_not_leave_its_directory() {
 #[test]
 fn a_sysctl_is_not_written_through_what_covers_proc() {
     let plan = Plan::new(&["cat", "/proc/sys/net/ipv4/ip_forward"])
-        .with(filesystem("/proc", "tmpfs", &[]))
+        .with(mask("/proc"))
         .with(StepBuf::Sysctl { path: c("net/ipv4/ip_forward"), value: c("1") })
         .pivot();
     let outcome = plan.run();

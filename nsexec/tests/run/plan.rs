@@ -129,6 +129,7 @@ pub fn filesystem(target: &str, fstype: &str, options: &[&str]) -> StepBuf {
         propagation: Vec::new(),
         no_symlinks: false,
         keep_mode: false,
+        target_nofollow: false,
     }
 }
 
@@ -147,6 +148,7 @@ pub fn bind(source: &Path, target: &str) -> StepBuf {
         procfs: false,
         source_nofollow: false,
         target_nofollow: false,
+        proc_file: false,
     }
 }
 

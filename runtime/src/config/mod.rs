@@ -7,6 +7,7 @@
 //! - `strict`: what serde takes for an object must be one
 //! - `second`: the second try, where the first did not succeed; `known` reads for it, `wording` is its language
 //! - `twice`: names that an object has twice
+//! - `destination`: where a mount or a device goes
 //! - `check`: types -> mistakes, each with its JSON path
 //! - `unsupported`: the one table of what skeg refuses for now
 //! - `list`: lists of numbers and ranges
@@ -15,6 +16,7 @@
 //! - `words`: what the parser knows, for `features`
 
 mod check;
+mod destination;
 mod error;
 mod known;
 pub mod list;
@@ -34,6 +36,7 @@ pub use check::hooks::POINTS as HOOK_POINTS;
 pub use check::namespaces::LAST_SECOND;
 pub use check::sysctl::proc_path as sysctl_path;
 pub use check::{Context, OCI_VERSION_MIN, check, check_process, check_resources};
+pub use destination::{destination, inside, is_proc_file};
 pub use error::{Error, Errors, Problem, Source};
 pub use load::{load, parse, parse_process, parse_resources, read};
 pub use mount_options::{Bind, MountOptions};

@@ -208,6 +208,12 @@ pub fn has(mount: &Mount, name: &str) -> bool {
     mount.options().iter().flatten().any(|option| option == name)
 }
 
+/// Whether a mount's ids are mapped. An empty list is none, as in Go.
+pub fn is_mapped(mount: &Mount, options: &MountOptions) -> bool {
+    let lists = [mount.uid_mappings(), mount.gid_mappings()];
+    options.idmap.is_some() || lists.into_iter().flatten().any(|list| !list.is_empty())
+}
+
 /// The options of a mount, and what its type says: `bind` there is the option of that name.
 pub fn of(mount: &Mount) -> MountOptions {
     let mut options = parse(mount.options().as_deref().unwrap_or_default());

@@ -127,6 +127,7 @@ fn filesystem(
         propagation: entry.options.propagation.clone(),
         no_symlinks: false,
         keep_mode: false,
+        target_nofollow: false,
     })
 }
 
@@ -144,5 +145,6 @@ fn bind(entry: &Entry<'_>, target: &Path, source: &Path, attr_set: u64) -> Resul
         procfs: false,
         source_nofollow: false,
         target_nofollow: false,
+        proc_file: false,
     })
 }

@@ -1,8 +1,8 @@
 //! /dev: the devices that every container has, those of the config, and the links beside them.
 
 use super::text::c_string;
-use super::{Builder, Creation, Error, FdRole, Options, absolute, capabilities};
-use crate::config::mount_options;
+use super::{Builder, Creation, Error, FdRole, Options, capabilities};
+use crate::config::{destination, inside, mount_options};
 use crate::facts::{Facts, KCORE};
 use crate::namespaces::NamespaceType;
 use nix::libc::{S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT};
@@ -10,7 +10,7 @@ use oci_spec::runtime::{Capability, LinuxDevice, LinuxDeviceType, Spec};
 use skeg_proto::NO_FD;
 use skeg_proto::step::StepBuf;
 use std::collections::HashMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// The devices that every container has (config-linux.md, "Default Devices"): name, major, minor.
 const DEFAULT_DEVICES: [(&str, u32, u32); 6] =
@@ -73,8 +73,7 @@ impl Builder {
     }
 
     fn links(&mut self, spec: &Spec, facts: &Facts) -> Result<(), Error> {
-        let has_proc =
-            spec.mounts().iter().flatten().any(|m| absolute(m.destination()) == Path::new("/proc"));
+        let has_proc = spec.mounts().iter().flatten().any(|m| destination(m) == Path::new("/proc"));
         let exists = |target: &str| has_proc && (facts.kcore || target != KCORE);
         let links = PROC_LINKS.iter().filter(|(_, target)| exists(target)).chain(&[(PTMX, "pts/ptmx")]);
         for (path, target) in links {
@@ -133,7 +132,7 @@ impl Node {
                 Error::invalid(format!("{origin}.{name}"), format!("{value} is no device number"))
             })
         };
-        let path = normal(device.path());
+        let path = inside(device.path());
         if path.file_name().is_none() {
             return Err(Error::invalid(format!("{origin}.path"), "names no file"));
         }
@@ -169,24 +168,10 @@ fn nodes(configured: &[LinuxDevice]) -> Result<Vec<(Node, String)>, Error> {
     Ok(nodes)
 }
 
-/// A path inside the root, without the components that name nothing.
-fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::from("/");
-    for component in path.components() {
-        match component {
-            Component::Normal(name) => normal.push(name),
-            Component::ParentDir => {
-                normal.pop();
-            }
-            _ => {}
-        }
-    }
-    normal
-}
-
 /// Whether the config binds a host directory at this place.
 fn is_bound(spec: &Spec, place: &str) -> bool {
-    spec.mounts().iter().flatten().any(|mount| {
-        mount_options::of(mount).bind.is_some() && absolute(mount.destination()) == Path::new(place)
-    })
+    spec.mounts()
+        .iter()
+        .flatten()
+        .any(|mount| mount_options::of(mount).bind.is_some() && destination(mount) == Path::new(place))
 }

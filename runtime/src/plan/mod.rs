@@ -10,6 +10,7 @@ mod exec;
 mod hooks;
 mod mounts;
 mod namespaces;
+mod overlay;
 pub mod print;
 mod process;
 mod root;
@@ -24,7 +25,7 @@ pub use capabilities::CAPABILITIES;
 pub use error::Error;
 pub use exec::{ExecOptions, compile_exec};
 pub use namespaces::Creation;
-pub use tree::{IdMap, Tree};
+pub use tree::{IdMap, IdMapNamespace, Tree};
 
 use crate::facts::Facts;
 use crate::seccomp::Filter;

@@ -2,8 +2,9 @@
 
 use super::root::is_late_readonly;
 use super::text::{c_string, c_strings};
-use super::{Builder, Creation, Error, Options, absolute};
-use crate::config::{Bind, MountOptions, mount_options};
+use super::{Builder, Creation, Error, Options, absolute, overlay};
+use crate::cgroup::Layout;
+use crate::config::{Bind, MountOptions, destination, is_proc_file, mount_options};
 use crate::facts::Facts;
 use crate::namespaces::NamespaceType;
 use nix::libc::MOUNT_ATTR_RDONLY;
@@ -38,17 +39,17 @@ impl Builder {
                     "needs a mount namespace in linux.namespaces",
                 ));
             }
-            let entry = Entry::new(index, mount, mount_label(spec));
+            let entry = Entry::new(index, mount, mount_label(spec), &facts.cgroup);
             match entry.fstype {
                 _ if entry.options.remount => self.remount(&entry)?,
                 "cgroup" => self.cgroup_mount(&entry, facts, options, creation)?,
                 "bind" if entry.options.copy_symlink && self.copied_symlink(&entry, options)? => {}
                 "bind" if self.needs_tree(&entry, facts, creation) => {
                     let source = options.bundle.join(entry.source()?);
-                    self.attach(&entry, spec, source)?;
+                    self.attach(&entry, spec, creation, source)?;
                 }
                 "bind" => self.bind(&entry, &options.bundle)?,
-                _ => self.filesystem(&entry)?,
+                _ => self.filesystem(&entry, spec, options)?,
             }
         }
         if let Some(dir) = &options.notify_dir {
@@ -58,10 +59,15 @@ impl Builder {
         Ok(())
     }
 
-    fn filesystem(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+    fn filesystem(&mut self, entry: &Entry<'_>, spec: &Spec, given: &Options) -> Result<(), Error> {
         let options = &entry.options;
         let mut parameters = options.filesystem_parameters(entry.fstype);
+        if let ("overlay", Some(root)) = (entry.fstype, spec.root()) {
+            let root = given.bundle.join(root.path());
+            parameters = parameters.into_iter().map(|it| overlay::absolute(it, &root)).collect();
+        }
         parameters.extend(entry.context());
+        check_length(&parameters, &entry.origin)?;
         let keep_mode = entry.fstype == "tmpfs" && !options.data.iter().any(|o| o.starts_with("mode="));
         let step = StepBuf::Filesystem {
             target: c_string(&entry.target, &entry.origin)?,
@@ -72,6 +78,8 @@ impl Builder {
             propagation: options.propagation.clone(),
             no_symlinks: entry.no_symlinks(),
             keep_mode,
+            // Elsewhere, too, nothing but a directory gets one.
+            target_nofollow: matches!(entry.fstype, "proc" | "sysfs"),
         };
         if options.tmpcopyup {
             self.push(StepBuf::CopyUp {}, entry.origin.clone());
@@ -131,6 +139,7 @@ impl Builder {
             procfs: entry.target == Path::new("/proc"),
             source_nofollow: options.source_nofollow,
             target_nofollow: options.target_nofollow,
+            proc_file: entry.is_proc_file(),
         };
         self.push(step, entry.origin.clone());
         Ok(())
@@ -138,23 +147,16 @@ impl Builder {
 }
 
 impl<'a> Entry<'a> {
-    fn new(index: usize, mount: &'a Mount, label: Option<&'a str>) -> Self {
-        let target = absolute(mount.destination());
+    fn new(index: usize, mount: &'a Mount, label: Option<&'a str>, cgroup: &Layout) -> Self {
         let options = mount_options::of(mount);
         let fstype = match mount.typ().as_deref() {
             _ if options.bind.is_some() => "bind",
-            Some("cgroup2") => "cgroup",
+            // Beside v1 hierarchies it is a file system like any other.
+            Some("cgroup2") if *cgroup == Layout::V2 => "cgroup",
             Some(fstype) => fstype,
             None => "bind",
         };
-        Self {
-            origin: format!("mounts[{index}] ({})", target.display()),
-            target,
-            fstype,
-            options,
-            mount,
-            label,
-        }
+        Self { origin: origin(index, mount), target: destination(mount), fstype, options, mount, label }
     }
 
     /// The label as an option of the mount. The kernel's own file systems have labels of their own, which stay; the queues
@@ -183,8 +185,30 @@ impl<'a> Entry<'a> {
     /// (CVE-2019-19921, CVE-2023-27561).
     pub fn no_symlinks(&self) -> bool {
         let reserved = ["/proc", "/sys"].iter().any(|p| self.target == Path::new(p));
-        reserved || matches!(self.fstype, "proc" | "sysfs")
+        reserved || self.is_proc_file()
     }
+
+    /// Whether it covers a file of /proc that may be covered.
+    pub fn is_proc_file(&self) -> bool {
+        is_proc_file(&self.target)
+    }
+}
+
+/// The kernel takes parameters that are too long for fsconfig(2) as one string, of a page with its NUL (mount(2)).
+fn check_length(parameters: &[String], origin: &str) -> Result<(), Error> {
+    const MAX_STRING: usize = 255;
+    const MAX_DATA: usize = 4095;
+    let length = parameters.iter().map(|parameter| parameter.len() + 1).sum::<usize>().saturating_sub(1);
+    if length > MAX_DATA && parameters.iter().any(|parameter| parameter.len() > MAX_STRING) {
+        let reason = format!("{length} bytes for the file system, of which the kernel takes {MAX_DATA}");
+        return Err(Error::invalid(format!("{origin}.options"), reason));
+    }
+    Ok(())
+}
+
+/// The place of a mount in config.json, for people.
+pub(super) fn origin(index: usize, mount: &Mount) -> String {
+    format!("mounts[{index}] ({})", absolute(mount.destination()).display())
 }
 
 const MOUNT_LABEL: &str = "linux.mountLabel";
@@ -208,5 +232,6 @@ pub(super) fn bind_step(target: std::ffi::CString, source: std::ffi::CString) ->
         procfs: false,
         source_nofollow: false,
         target_nofollow: false,
+        proc_file: false,
     }
 }

@@ -10,6 +10,7 @@ use skeg_proto::write::InitBuf;
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::fmt::Write;
+use std::path::Path;
 
 /// The namespaces of a new container.
 #[derive(Clone, Debug)]
@@ -32,6 +33,11 @@ impl Creation {
     /// Whether the container does not share the host's namespace of this type.
     pub fn is_own(&self, kind: NamespaceType) -> bool {
         self.namespaces.contains(kind)
+    }
+
+    /// The path of the namespace of this type that is joined.
+    pub fn joined(&self, kind: NamespaceType) -> Option<&Path> {
+        self.namespaces.path_of(kind)
     }
 
     /// CLONE_NEW* flags of all namespaces that are not the host's.

@@ -1,8 +1,9 @@
 //! The root: where it is attached, when it becomes "/", and what is made read-only at the end.
 
+use super::mounts::origin;
 use super::text::c_string;
-use super::{Builder, Creation, Error, Options, absolute};
-use crate::config::{MountOptions, mount_options};
+use super::{Builder, Creation, Error, Options};
+use crate::config::{MountOptions, destination, mount_options};
 use crate::namespaces::NamespaceType;
 use nix::libc::{MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE};
 use oci_spec::runtime::{Mount, Spec};
@@ -37,7 +38,8 @@ impl Builder {
         }
         let step = if options.no_pivot { StepBuf::MoveRoot {} } else { StepBuf::Pivot {} };
         self.push(step, "root.path");
-        self.propagation_of_root(spec, MS_SHARED | MS_SLAVE)
+        // Slaves and private mounts are so from the start; now the mounts that ask for another are there, too.
+        self.propagation_of_root(spec, MS_SHARED)
     }
 
     /// Nothing can be bound any more from where a root is unbindable with all below it: after what is.
@@ -70,9 +72,8 @@ impl Builder {
     pub(super) fn late_readonly(&mut self, spec: &Spec) -> Result<(), Error> {
         for (index, mount) in spec.mounts().iter().flatten().enumerate() {
             if holds_others(mount) && is_late_readonly(mount, &mount_options::of(mount)) {
-                let target = absolute(mount.destination());
-                let origin = format!("mounts[{index}] ({})", target.display());
-                let path = c_string(&target, &origin)?;
+                let origin = origin(index, mount);
+                let path = c_string(destination(mount), &origin)?;
                 self.set_readonly(path, origin);
             }
         }
@@ -115,8 +116,7 @@ pub(super) fn is_late_readonly(mount: &Mount, options: &MountOptions) -> bool {
 }
 
 fn holds_others(mount: &Mount) -> bool {
-    matches!(mount.typ().as_deref(), Some("tmpfs" | "cgroup"))
-        || absolute(mount.destination()) == Path::new("/dev")
+    matches!(mount.typ().as_deref(), Some("tmpfs" | "cgroup")) || destination(mount) == Path::new("/dev")
 }
 
 /// What the host's mounts are made while the container is built: all of them, since nothing that is mounted may come

@@ -5,11 +5,11 @@ use super::mounts::Entry;
 use super::namespaces::map_lines;
 use super::root::propagation;
 use super::{Builder, Creation, Error, FdRole};
-use crate::config::Bind;
+use crate::config::{Bind, mount_options};
 use crate::facts::Facts;
 use crate::namespaces::NamespaceType;
 use crate::plan::text::c_string;
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{LinuxIdMapping, Spec};
 use skeg_proto::step::StepBuf;
 use std::path::{Path, PathBuf};
 
@@ -39,22 +39,35 @@ pub struct Tree {
 pub struct IdMap {
     /// For the mounts below, too.
     pub recursive: bool,
-    /// The lines of uid_map.
-    pub uids: String,
-    /// The lines of gid_map.
-    pub gids: String,
+    /// By which user namespace.
+    pub namespace: IdMapNamespace,
+}
+
+/// The user namespace whose mappings a mount gets.
+#[derive(Clone, Debug, PartialEq)]
+pub enum IdMapNamespace {
+    /// A new one with these lines of uid_map and gid_map.
+    New(String, String),
+    /// The one at this path.
+    At(PathBuf),
 }
 
 impl Builder {
     /// Whether the runtime has to make this bind. A procfs has to be found in the container's own PID namespace.
     pub(super) fn needs_tree(&self, entry: &Entry<'_>, facts: &Facts, creation: &Creation) -> bool {
-        let is_mapped = entry.options.idmap.is_some() || entry.mount.uid_mappings().is_some();
+        let is_mapped = mount_options::is_mapped(entry.mount, &entry.options);
         let in_userns = creation.is_own(NamespaceType::User) && !facts.rootless;
         is_mapped || in_userns && entry.target != Path::new("/proc")
     }
 
     /// Attaches a bind that the runtime has made.
-    pub(super) fn attach(&mut self, entry: &Entry<'_>, spec: &Spec, source: PathBuf) -> Result<(), Error> {
+    pub(super) fn attach(
+        &mut self,
+        entry: &Entry<'_>,
+        spec: &Spec,
+        creation: &Creation,
+        source: PathBuf,
+    ) -> Result<(), Error> {
         let options = &entry.options;
         let tree = Tree {
             origin: entry.origin.clone(),
@@ -64,7 +77,7 @@ impl Builder {
             propagation: propagation(spec)?,
             top: (options.attr_set, options.attr_clear),
             all: (options.tree_set, options.tree_clear),
-            id_map: id_map(entry, spec),
+            id_map: id_map(entry, spec, creation),
         };
         let number = self.trees.len();
         self.trees.push(tree);
@@ -74,6 +87,7 @@ impl Builder {
             propagation: options.propagation.clone(),
             no_symlinks: entry.no_symlinks(),
             target_nofollow: options.target_nofollow,
+            proc_file: entry.is_proc_file(),
         };
         self.push(step, entry.origin.clone());
         Ok(())
@@ -81,14 +95,19 @@ impl Builder {
 }
 
 /// The mount's own mappings, or the container's where it only asks for some (config.md, `idmap`).
-fn id_map(entry: &Entry<'_>, spec: &Spec) -> Option<IdMap> {
-    let (uids, gids) = (entry.mount.uid_mappings().as_ref(), entry.mount.gid_mappings().as_ref());
-    let own = uids.zip(gids).filter(|(uids, gids)| !uids.is_empty() && !gids.is_empty());
+fn id_map(entry: &Entry<'_>, spec: &Spec, creation: &Creation) -> Option<IdMap> {
+    let both = |uids: &Option<Vec<LinuxIdMapping>>, gids: &Option<Vec<LinuxIdMapping>>| {
+        let lists = uids.as_deref().zip(gids.as_deref());
+        let lists = lists.filter(|(uids, gids)| !uids.is_empty() && !gids.is_empty());
+        lists.map(|(uids, gids)| IdMapNamespace::New(map_lines(uids), map_lines(gids)))
+    };
+    let own = both(entry.mount.uid_mappings(), entry.mount.gid_mappings());
     if own.is_none() && entry.options.idmap.is_none() {
         return None;
     }
-    let linux = spec.linux().as_ref()?;
-    let (uids, gids) = own.or_else(|| linux.uid_mappings().as_ref().zip(linux.gid_mappings().as_ref()))?;
-    let recursive = entry.options.idmap == Some(Bind::Recursive);
-    Some(IdMap { recursive, uids: map_lines(uids), gids: map_lines(gids) })
+    let joined = || creation.joined(NamespaceType::User).map(|path| IdMapNamespace::At(path.to_owned()));
+    let container =
+        || spec.linux().as_ref().and_then(|linux| both(linux.uid_mappings(), linux.gid_mappings()));
+    let namespace = own.or_else(joined).or_else(container)?;
+    Some(IdMap { recursive: entry.options.idmap == Some(Bind::Recursive), namespace })
 }

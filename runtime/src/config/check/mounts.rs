@@ -1,11 +1,12 @@
 //! `mounts`: each mount by itself; what lies below it is only known once it is mounted.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use log::Level;
-use oci_spec::runtime::{LinuxIdMapping, Mount, Spec};
+use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Mount, Spec};
 
 use super::{Context, namespaces, text};
+use crate::config;
 use crate::config::error::Report;
 use crate::config::mount_options::{self, MountOptions};
 use crate::config::path::{At, ROOT, quote};
@@ -16,6 +17,10 @@ pub(super) fn check(report: &mut Report, spec: &Spec, context: Context) {
     let linux = spec.linux().as_ref();
     let uids = linux.and_then(|linux| linux.uid_mappings().as_deref()).unwrap_or_default();
     let gids = linux.and_then(|linux| linux.gid_mappings().as_deref()).unwrap_or_default();
+    let namespaces = linux.and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default();
+    let joins_user =
+        namespaces.iter().any(|it| it.typ() == LinuxNamespaceType::User && namespaces::joined(it).is_some());
+    let container_has = joins_user || !uids.is_empty() && !gids.is_empty();
     for (index, mount) in spec.mounts().as_deref().unwrap_or_default().iter().enumerate() {
         let at = at.index(index);
         let options = mount_options::of(mount);
@@ -29,7 +34,7 @@ pub(super) fn check(report: &mut Report, spec: &Spec, context: Context) {
                 owner(report, &at.index(index), option, "gid=", gids);
             }
         }
-        id_mappings(report, &at, mount, &options, !uids.is_empty() && !gids.is_empty());
+        id_mappings(report, &at, mount, &options, container_has);
     }
 }
 
@@ -44,58 +49,35 @@ fn destination(report: &mut Report, at: &At<'_>, mount: &Mount, options: &MountO
     if !destination.is_absolute() && log::log_enabled!(Level::Debug) {
         log::warn!("{at}: {} isn't absolute, taken as relative to /", quote(&destination.to_string_lossy()));
     }
-    let resolved = normalized(destination);
-    if resolved == Path::new("/") {
+    let clean = config::destination(mount);
+    if clean == Path::new("/") {
         report.add(at, "the container's root itself can't be mounted over");
-    } else if let Ok(below) = resolved.strip_prefix("/proc") {
-        proc_mount(report, at, mount, options, below);
+    } else if clean.starts_with("/proc") {
+        proc_mount(report, at, mount, options, &clean);
     }
 }
 
-/// The path without `.` and `..`, as far as that shows without symlinks.
-fn normalized(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::from("/");
-    for component in path.components() {
-        match component {
-            Component::Normal(name) => normal.push(name),
-            Component::ParentDir => drop(normal.pop()),
-            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
-        }
-    }
-    normal
-}
-
-/// What lxcfs and its like may replace in /proc. Anything else there could fake the files that LSM labels and sysctls
-/// are written to (CVE-2019-16884).
-const PROC_MOUNTS: [&str; 10] = [
-    "cpuinfo",
-    "diskstats",
-    "loadavg",
-    "meminfo",
-    "slabinfo",
-    "stat",
-    "swaps",
-    "sys/crypto/fips_enabled",
-    "sys/kernel/ns_last_pid",
-    "uptime",
-];
-
-fn proc_mount(report: &mut Report, at: &At<'_>, mount: &Mount, options: &MountOptions, below: &Path) {
+fn proc_mount(report: &mut Report, at: &At<'_>, mount: &Mount, options: &MountOptions, clean: &Path) {
     let destination = quote(&mount.destination().to_string_lossy()).to_string();
-    if below.as_os_str().is_empty() {
+    if clean == Path::new("/proc") {
         // Whether the source of a bind is a procfs is for the host to say.
         if options.bind.is_none() && mount.typ().as_deref() != Some("proc") {
             report.add(at, format!("{destination} cannot be mounted because it is not of type proc"));
+        } else if options.bind.is_some() && mount_options::is_mapped(mount, options) {
+            report.add(at, format!("{destination} cannot have id mappings: a procfs takes none"));
         }
-    } else if !PROC_MOUNTS.iter().any(|allowed| below == Path::new(allowed)) {
+    } else if !config::is_proc_file(clean) {
         report.add(at, format!("{destination} cannot be mounted because it is inside /proc"));
     }
 }
 
 /// What is there already keeps its source, its type, its ids and its peers.
-fn remount(report: &mut Report, at: &At<'_>, options: &MountOptions) {
+fn remount(report: &mut Report, at: &At<'_>, mount: &Mount, options: &MountOptions) {
+    let text = "a remount changes no propagation and no ids, and copies nothing up";
     if !options.propagation.is_empty() || options.tmpcopyup || options.idmap.is_some() {
-        report.add(&at.key("options"), "a remount changes no propagation and no ids, and copies nothing up");
+        report.add(&at.key("options"), text);
+    } else if mount_options::is_mapped(mount, options) {
+        report.add(at, text);
     }
 }
 
@@ -116,7 +98,7 @@ fn kind(report: &mut Report, at: &At<'_>, mount: &Mount, options: &MountOptions)
     text::check(report, &at.key("type"), kind);
     text::path(report, &at.key("source"), source);
     if options.remount {
-        return remount(report, at, options);
+        return remount(report, at, mount, options);
     }
     symlinks(report, &at.key("options"), options);
     if options.bind.is_some() {
@@ -155,8 +137,7 @@ fn id_mappings(report: &mut Report, at: &At<'_>, mount: &Mount, options: &MountO
         let text = "id mappings are missing: give the mount uidMappings and gidMappings, or the container";
         report.add(&at.key("options").index(place.unwrap_or_default()), text);
     }
-    let is_mapped = uids.len() + gids.len() > 0 || options.idmap.is_some();
-    if is_mapped && options.bind.is_none() {
+    if mount_options::is_mapped(mount, options) && options.bind.is_none() && !options.remount {
         report.add(at, "only a bind mount can have id mappings");
     }
 }
