@@ -68,6 +68,12 @@ fn first(
 ) -> Run {
     let init = &stream.init;
     let mut flags = init.clone_flags;
+    if !joined && !init.rootless_euid {
+        // Before there is a user namespace. Whoever has the id of its maker, in whatever container that sees this
+        // process, is its owner and so may look into those who are in it (user_namespaces(7)): at the host's root.
+        // But not into one that is not dumpable, whose memory stays with the namespace that the runtime is in.
+        sys::process::set_dumpable(false).during(Op::Prctl).at(Stage::Clone, 0)?;
+    }
     if let Some(offsets) = offsets {
         // A time namespace belongs to a user namespace, and its clocks can be set only until somebody is in it: both
         // have to be there before the clone.

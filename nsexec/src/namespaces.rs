@@ -85,11 +85,14 @@ pub fn clone(namespaces: u32, cgroup: Option<BorrowedFd<'_>>, all: u32) -> Resul
 /// Has the runtime write the mappings of the new user namespace that this process is in, and becomes root in it.
 /// `hidden`: the process has joined namespaces, and others in them must not reach it (CVE-2016-9962).
 pub fn map_users(sync: &Sync, init: &Init<'_>, hidden: bool) -> Result<()> {
-    // /proc/PID/uid_map of a process that is not dumpable belongs to root: an unprivileged runtime could not write it.
-    sys::process::set_dumpable(true).during(Op::Prctl)?;
+    // /proc/PID/uid_map of a process that is not dumpable belongs to root: only an unprivileged runtime could not write
+    // it. For root the process is never shown.
+    if init.rootless_euid {
+        sys::process::set_dumpable(true).during(Op::Prctl)?;
+    }
     sync.send(&ToRuntime::MapWanted)?;
     sync.expect(ToNsexec::MapWritten)?;
-    if hidden {
+    if init.rootless_euid && hidden {
         sys::process::set_dumpable(false).during(Op::Prctl)?;
     }
     become_root(Setgroups::of(init))

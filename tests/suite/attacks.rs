@@ -142,6 +142,30 @@ fn stage_of_an_exec_can_not_be_looked_into() {
     assert_eq!(seen["got"], json!([]), "{seen}");
 }
 
+/// A neighbour in a shared PID namespace, root without a capability. Seen failing with `set_dumpable(true)` for whoever
+/// waits for its mapping: the neighbour was let into the root directory, which is the host's.
+#[test]
+fn stage_beside_a_user_namespace_can_not_be_looked_into() {
+    only_skeg!();
+    need_root!();
+    let neighbour = Bundle::probe(&["pry", "nsexec", "/stop"]).set("/process/capabilities", json!({}));
+    neighbour.create().ok();
+    neighbour.start().ok();
+    assert_eq!(neighbour.line(), "prying");
+    let shared = format!("/proc/{}/ns/pid", neighbour.pid());
+    let container = Bundle::probe(&["exit", "0"]).namespace("pid", Some(&shared)).user_namespace(100_000);
+    // A procfs belongs to the PID namespace's owner.
+    let container =
+        container.set("/mounts", json!([])).remove("/linux/maskedPaths").remove("/linux/readonlyPaths");
+    for _ in 0..100 {
+        container.run().ok();
+    }
+    fs::write(neighbour.rootfs().join("stop"), "").unwrap();
+    let seen: Value = serde_json::from_str(&neighbour.line()).unwrap();
+    assert!(seen["met"].as_u64().unwrap() > 10, "it was never there to be looked into: {seen}");
+    assert_eq!(seen["got"], json!([]), "{seen}");
+}
+
 /// Seen failing without `set_dumpable(false)` in nsexec's `container`: a core lay in the image's root.
 #[test]
 fn stage_that_crashes_leaves_no_core() {
