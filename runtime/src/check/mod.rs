@@ -74,7 +74,7 @@ fn unreadable(error: Error) -> Problem {
 /// What create would say.
 fn mistakes(bundle: &Path, spec: &Spec, rootless: Option<bool>) -> Vec<Problem> {
     let facts = Facts::gather(rootless, Layout::None);
-    if let Err(errors) = config::check(spec, facts.config_context()) {
+    if let Err(errors) = config::check(spec, facts.context_of(spec)) {
         let problem = |problem: &config::Problem| Problem {
             kind: Kind::Config,
             path: problem.path.clone(),

@@ -31,6 +31,19 @@ pub struct Context {
     pub apparmor: bool,
     /// The host has SELinux.
     pub selinux: bool,
+    /// The namespaces that are joined by a path, and are the runtime's own.
+    pub joins_host: HostNamespaces,
+}
+
+/// Which namespaces are the host's although they are listed with a path.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HostNamespaces {
+    /// network_namespaces(7).
+    pub network: bool,
+    /// ipc_namespaces(7).
+    pub ipc: bool,
+    /// uts_namespaces(7).
+    pub uts: bool,
 }
 
 /// Checks a config.json.
@@ -38,7 +51,7 @@ pub fn check(spec: &Spec, context: Context) -> Result<(), Errors> {
     let mut report = Report::default();
     version(&mut report, spec.version());
     root(&mut report, spec);
-    let namespaces = Namespaces::of(spec);
+    let namespaces = Namespaces { joins_host: context.joins_host, ..Namespaces::of(spec) };
     match spec.process() {
         Some(process) => process::check(&mut report, &ROOT.key("process"), process),
         None => report.add(&ROOT.key("process"), "process property must not be empty"),
