@@ -476,6 +476,22 @@ fn values_that_would_write_more_than_one_line_are_refused() {
     }
 }
 
+/// Seen failing with 0622 for the FIFO: under a caller's umask of 0 anybody could write to it.
+#[test]
+fn nobody_else_can_start_a_container() {
+    only_skeg!();
+    need_root!();
+    let container = Bundle::pausing();
+    let script = "umask 0 && exec \"$0\" \"$@\"";
+    let create = Invocation::new("sh").args(["-c", script]).arg(host::runtime()).arg("--root");
+    let create = create.arg(container.state_root()).arg("create").arg(&container.id).cwd(container.path());
+    container.detached(create).ok();
+    let fifo = container.state_root().join(&container.id).join("exec.fifo");
+    assert_eq!(fs::metadata(fifo).unwrap().mode() & 0o777, 0o600);
+    container.start().ok();
+    assert_eq!(container.line(), "ready");
+}
+
 /// Seen failing with each of the modes in container/store.rs made wider: 0755, 0644 and, of the FIFO, 0666.
 #[test]
 fn state_is_readable_for_its_owner_alone() {

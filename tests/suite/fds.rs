@@ -188,6 +188,23 @@ fn readiness_is_passed_on_to_the_service_manager() {
     run.wait();
 }
 
+/// It is a part of the host's state. Seen failing without the attributes in the plan.
+#[test]
+fn directory_of_the_notify_socket_can_not_be_written_to() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::seeing(&["mounts", "create:/run/notify/file"]);
+    let path = container.file("notify.sock");
+    let _socket = UnixDatagram::bind(&path).unwrap();
+    let seen = container.command("run", &[]).env("NOTIFY_SOCKET", &path).finish().ok().json();
+    assert_eq!(seen["create:/run/notify/file"], json!({"error": "EROFS"}), "{seen}");
+    let mounts = seen["mounts"].as_array().unwrap();
+    let mount = mounts.iter().find(|mount| mount["target"] == "/run/notify").unwrap();
+    for option in ["ro", "nosuid", "nodev", "noexec"] {
+        assert!(mount["options"].as_array().unwrap().contains(&json!(option)), "{mount}");
+    }
+}
+
 #[test]
 fn program_that_never_says_ready_does_not_hang_the_run() {
     need_root!();

@@ -280,7 +280,8 @@ impl Directory {
     /// Makes the FIFO that init waits on, which belongs to `owner`: the container's root on the host.
     pub fn make_exec_fifo(&self, owner: (nix::unistd::Uid, nix::unistd::Gid)) -> Result<(), Error> {
         let error = |call| move |errno| self.file_syscall(call, EXEC_FIFO, errno);
-        nix::unistd::mkfifoat(&self.fd, EXEC_FIFO, Mode::from_bits_truncate(0o622))
+        // Whoever may write to it may start the container. init needs no right to it: it is handed over open.
+        nix::unistd::mkfifoat(&self.fd, EXEC_FIFO, Mode::from_bits_truncate(0o600))
             .map_err(error("mkfifo"))?;
         let (uid, gid) = (Some(owner.0), Some(owner.1));
         nix::unistd::fchownat(&self.fd, EXEC_FIFO, uid, gid, AtFlags::AT_SYMLINK_NOFOLLOW)
