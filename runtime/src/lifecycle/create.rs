@@ -451,7 +451,7 @@ fn open_fds(
                     Some(tree) => Some(launch::tree::make(tree, &mut mappings).map_err(launch::Error::from)?),
                     None => None,
                 },
-                FdRole::Init => None,
+                FdRole::Init | FdRole::Root => None,
             };
             Ok((*role, fd.ok_or_else(|| missing(*role))?))
         })

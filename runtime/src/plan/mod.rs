@@ -88,6 +88,8 @@ pub enum FdRole {
     ConsoleSocket,
     /// A pidfd of the container's init.
     Init,
+    /// The root of the container's init, where it has no mount namespace of its own.
+    Root,
     /// The tree of mounts with this position in `trees`.
     Tree(usize),
 }
