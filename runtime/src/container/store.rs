@@ -258,6 +258,11 @@ impl Directory {
     pub fn save(&self, _held: &Lock, state: &State) -> Result<(), Error> {
         let text =
             serde_json::to_vec(state).map_err(|cause| Error::Encode { path: self.state_path(), cause })?;
+        // A container whose state could not be read again would be out of everybody's reach.
+        if text.len() as u64 > MAX_STATE {
+            let cause = serde::ser::Error::custom("the state is larger than 64 MiB");
+            return Err(Error::Encode { path: self.state_path(), cause });
+        }
         self.replace_state(&text).inspect_err(|_| {
             // Best effort: the error to report is why the new state could not be written.
             let _ = unlinkat(&self.fd, NEW_STATE, UnlinkatFlags::NoRemoveDir);

@@ -27,11 +27,9 @@ pub fn delete(store: &Store, id: &Id, force: bool) -> Result<(), Error> {
     };
     let state = match directory.load() {
         Ok(state) => state,
-        // Of a create that was killed, or spoilt since: there is nothing to go by but the directory.
-        Err(error) if force => {
-            log::debug!("{error}");
-            return Ok(directory.remove(&lock)?);
-        }
+        // Of a create that was killed before it made anything: there is nothing but the directory. One that can't be read
+        // may be of a container that runs, which nobody could find without it.
+        Err(store::Error::DoesNotExist) if force => return Ok(directory.remove(&lock)?),
         Err(error) => return Err(error.into()),
     };
     if !force {
