@@ -41,10 +41,7 @@ fn let_go(tree: &Tree) {
 
 /// Removes one directory with everything below it. It may be gone already.
 pub(super) fn remove(dir: &Dir, v2: bool) -> Result<()> {
-    remove_until(dir, v2, Instant::now() + LIMIT)
-}
-
-fn remove_until(dir: &Dir, v2: bool, deadline: Instant) -> Result<()> {
+    let deadline = Instant::now() + LIMIT;
     let mut pause = Duration::from_millis(1);
     loop {
         let errno = match rmdir(dir) {
@@ -56,9 +53,7 @@ fn remove_until(dir: &Dir, v2: bool, deadline: Instant) -> Result<()> {
         if errno != Errno::EBUSY {
             return Err(Error::io("rmdir", dir.path(), errno));
         }
-        for child in dir.children()? {
-            remove_until(&child, v2, deadline)?;
-        }
+        dir.remove_below()?;
         if rmdir(dir).is_ok() {
             return Ok(());
         }
