@@ -68,12 +68,18 @@ fn first(
 ) -> Run {
     let init = &stream.init;
     let mut flags = init.clone_flags;
+    if !joined && !init.rootless_euid {
+        // Before there is a user namespace. Whoever has the id of its maker, in whatever container that sees this
+        // process, is its owner and so may look into those who are in it (user_namespaces(7)): at the host's root.
+        // But not into one that is not dumpable, whose memory stays with the namespace that the runtime is in.
+        sys::process::set_dumpable(false).during(Op::Prctl).at(Stage::Clone, 0)?;
+    }
     if let Some(offsets) = offsets {
         // A time namespace belongs to a user namespace, and its clocks can be set only until somebody is in it: both
         // have to be there before the clone.
         if flags & NEWUSER != 0 {
             namespaces::create_user().at(Stage::Clone, 0)?;
-            namespaces::map_users(sync, Entrant::of(stream), joined).at(Stage::UserMap, 0)?;
+            namespaces::map_users(sync, stream, joined).at(Stage::UserMap, 0)?;
         }
         offsets.create().at(Stage::Clone, 0)?;
         flags &= !(NEWTIME | NEWUSER);
@@ -94,7 +100,7 @@ fn container(stream: &Stream<'_>, sync: &Sync, arena: Arena, map: bool, joined: 
     sys::process::setsid().during(Op::Setsid).at(Stage::Clone, 0)?;
     if map {
         // Before every other namespace: an unmapped user would own what they create.
-        namespaces::map_users(sync, Entrant::of(stream), joined).at(Stage::UserMap, 0)?;
+        namespaces::map_users(sync, stream, joined).at(Stage::UserMap, 0)?;
     }
     if !stream.init.rootless_euid {
         // A crash must not leave what this process has in memory in the image's root, or in the hands of others in a

@@ -105,15 +105,19 @@ pub fn clone(namespaces: u32, cgroup: Option<BorrowedFd<'_>>, all: u32) -> Resul
 
 /// Has the runtime write the mappings of the new user namespace that this process is in, and becomes root in it.
 /// `hidden`: the process has joined namespaces, and others in them must not reach it (CVE-2016-9962).
-pub fn map_users(sync: &Sync, entrant: Entrant, hidden: bool) -> Result<()> {
-    // /proc/PID/uid_map of a process that is not dumpable belongs to root: an unprivileged runtime could not write it.
-    sys::process::set_dumpable(true).during(Op::Prctl)?;
+pub fn map_users(sync: &Sync, stream: &Stream<'_>, hidden: bool) -> Result<()> {
+    let unprivileged = stream.init.rootless_euid;
+    // /proc/PID/uid_map of a process that is not dumpable belongs to root: only an unprivileged runtime could not write
+    // it. For root the process is never shown.
+    if unprivileged {
+        sys::process::set_dumpable(true).during(Op::Prctl)?;
+    }
     sync.send(&ToRuntime::MapWanted)?;
     sync.expect(ToNsexec::MapWritten)?;
-    if hidden {
+    if unprivileged && hidden {
         sys::process::set_dumpable(false).during(Op::Prctl)?;
     }
-    become_root(entrant)
+    become_root(Entrant::of(stream))
 }
 
 /// Becomes root in the user namespace that this process has just entered. Where that maps no id 0, the container's user:

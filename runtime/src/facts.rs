@@ -1,8 +1,11 @@
 //! What the plan has to know of the host, gathered once, as data.
 
 use crate::cgroup::Layout;
+use crate::config::{Context, HostNamespaces};
+use crate::namespaces::NamespaceType;
 use nix::unistd::{Uid, geteuid};
-use std::path::PathBuf;
+use oci_spec::runtime::Spec;
+use std::path::{Path, PathBuf};
 
 /// The kernel's memory: a kernel may be built without.
 pub const KCORE: &str = "/proc/kcore";
@@ -53,15 +56,46 @@ impl Facts {
 
 impl Facts {
     /// What the checks of a config depend on.
-    pub fn config_context(&self) -> crate::config::Context {
+    pub fn config_context(&self) -> Context {
         let has = |path: &str| std::path::Path::new(path).exists();
-        crate::config::Context {
+        Context {
             // Root of a user namespace that somebody else has made needs no further one.
             rootless: self.rootless && !geteuid().is_root(),
             apparmor: has("/sys/kernel/security/apparmor"),
             selinux: has("/sys/fs/selinux/enforce"),
+            joins_host: HostNamespaces::default(),
         }
     }
+
+    /// What the checks of a whole config depend on. A namespace's path may lead to the runtime's own.
+    pub fn context_of(&self, spec: &Spec) -> Context {
+        let linux = spec.linux().as_ref();
+        let is_empty = |settings: &std::collections::HashMap<_, _>| settings.is_empty();
+        let list = match linux.map(|linux| (linux.sysctl(), linux.namespaces())) {
+            // Only settings need to know, which few configs have.
+            Some((Some(settings), Some(list))) if !is_empty(settings) => list.as_slice(),
+            _ => &[],
+        };
+        let is_own = |kind: NamespaceType| {
+            let listed = list.iter().find(|namespace| NamespaceType::from(namespace.typ()) == kind);
+            let path = listed.and_then(|namespace| namespace.path().as_deref());
+            path.is_some_and(|path| is_our_namespace(kind, path))
+        };
+        let joins_host = HostNamespaces {
+            network: is_own(NamespaceType::Net),
+            ipc: is_own(NamespaceType::Ipc),
+            uts: is_own(NamespaceType::Uts),
+        };
+        Context { joins_host, ..self.config_context() }
+    }
+}
+
+/// Whether a path leads to the namespace that this process is in.
+fn is_our_namespace(kind: NamespaceType, path: &Path) -> bool {
+    let identity = |path: &Path| nix::sys::stat::stat(path).map(|found| (found.st_dev, found.st_ino));
+    let own = Path::new("/proc/self/ns").join(kind.file_name());
+    // One that is not there is refused when it is joined.
+    identity(path).is_ok_and(|there| identity(&own) == Ok(there))
 }
 
 /// The initial user namespace has the one inode number that the kernel never gives to another (PROC_USER_INIT_INO).

@@ -350,6 +350,12 @@ pub fn duplicate_above(fd: BorrowedFd<'_>, lowest: i32) -> Result<OwnedFd, Errno
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
+/// Whether a descriptor is open, and a program that is executed gets it: fcntl(2), F_GETFD.
+pub fn is_inherited(fd: RawFd) -> bool {
+    // SAFETY: no pointers; a number that is no descriptor is EBADF.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) == 0 }
+}
+
 /// realpath(3), into memory of ours: the C library's heap is then not set up at all.
 pub fn real_path(path: &Path) -> Result<PathBuf, Errno> {
     let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;

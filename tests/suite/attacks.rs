@@ -142,6 +142,30 @@ fn stage_of_an_exec_can_not_be_looked_into() {
     assert_eq!(seen["got"], json!([]), "{seen}");
 }
 
+/// A neighbour in a shared PID namespace, root without a capability. Seen failing with `set_dumpable(true)` for whoever
+/// waits for its mapping: the neighbour was let into the root directory, which is the host's.
+#[test]
+fn stage_beside_a_user_namespace_can_not_be_looked_into() {
+    only_skeg!();
+    need_root!();
+    let neighbour = Bundle::probe(&["pry", "nsexec", "/stop"]).set("/process/capabilities", json!({}));
+    neighbour.create().ok();
+    neighbour.start().ok();
+    assert_eq!(neighbour.line(), "prying");
+    let shared = format!("/proc/{}/ns/pid", neighbour.pid());
+    let container = Bundle::probe(&["exit", "0"]).namespace("pid", Some(&shared)).user_namespace(100_000);
+    // A procfs belongs to the PID namespace's owner.
+    let container =
+        container.set("/mounts", json!([])).remove("/linux/maskedPaths").remove("/linux/readonlyPaths");
+    for _ in 0..100 {
+        container.run().ok();
+    }
+    fs::write(neighbour.rootfs().join("stop"), "").unwrap();
+    let seen: Value = serde_json::from_str(&neighbour.line()).unwrap();
+    assert!(seen["met"].as_u64().unwrap() > 10, "it was never there to be looked into: {seen}");
+    assert_eq!(seen["got"], json!([]), "{seen}");
+}
+
 /// Seen failing without `set_dumpable(false)` in nsexec's `container`: a core lay in the image's root.
 #[test]
 fn stage_that_crashes_leaves_no_core() {
@@ -450,6 +474,22 @@ fn values_that_would_write_more_than_one_line_are_refused() {
         assert!(run.stderr.contains(at.trim_start_matches('/').split('/').next().unwrap()), "{value}: {run}");
         container.nothing_left();
     }
+}
+
+/// Seen failing with 0622 for the FIFO: under a caller's umask of 0 anybody could write to it.
+#[test]
+fn nobody_else_can_start_a_container() {
+    only_skeg!();
+    need_root!();
+    let container = Bundle::pausing();
+    let script = "umask 0 && exec \"$0\" \"$@\"";
+    let create = Invocation::new("sh").args(["-c", script]).arg(host::runtime()).arg("--root");
+    let create = create.arg(container.state_root()).arg("create").arg(&container.id).cwd(container.path());
+    container.detached(create).ok();
+    let fifo = container.state_root().join(&container.id).join("exec.fifo");
+    assert_eq!(fs::metadata(fifo).unwrap().mode() & 0o777, 0o600);
+    container.start().ok();
+    assert_eq!(container.line(), "ready");
 }
 
 /// Seen failing with each of the modes in container/store.rs made wider: 0755, 0644 and, of the FIFO, 0666.

@@ -330,6 +330,20 @@ fn truncated_state_of_a_running_container_is_an_error() {
     assert_eq!(container.status(), "running");
 }
 
+/// Seen failing where delete takes whatever it can't read for nothing: the container ran on, and nobody knew it.
+#[test]
+fn forced_delete_keeps_what_it_cannot_read() {
+    need_root!();
+    let container = Bundle::pausing().running();
+    let path = container.state_root().join(&container.id).join("state.json");
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    container.command("delete", &["--force"]).finish().exits(1);
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(container.status(), "running");
+    container.command("delete", &["--force"]).finish().ok();
+}
+
 #[test]
 fn state_that_is_a_directory_is_an_error() {
     need_root!();

@@ -602,3 +602,31 @@ fn exec_follows_init_out_of_a_cgroup_that_takes_no_process() {
         }
     });
 }
+
+/// Makes cgroups in each other, each below the one before: so many that no path says where the last one is, and no table
+/// of descriptors holds them all.
+fn nest(top: &Path, levels: usize) {
+    use nix::fcntl::{OFlag, open, openat};
+    use nix::sys::stat::{Mode, mkdirat};
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+    let mut here = open(top, flags, Mode::empty()).unwrap();
+    for _ in 0..levels {
+        mkdirat(&here, "nested-cgroup", Mode::S_IRWXU).unwrap();
+        here = openat(&here, "nested-cgroup", flags, Mode::empty()).unwrap();
+    }
+}
+
+/// Seen failing where cgroups are listed and removed by their paths: delete waited ten seconds, and left them.
+#[test]
+fn cgroups_nested_deeper_than_a_path_are_removed() {
+    need_root!();
+    not_runc!();
+    // So that delete looks for processes, too.
+    let container = Bundle::pausing().without_namespace("pid").running();
+    let cgroup = container.cgroup("pids");
+    nest(&cgroup, 1500);
+    fs::create_dir_all(cgroup.join("beside/below")).unwrap();
+    container.command("delete", &["--force"]).finish().ok();
+    container.wait();
+    assert!(!cgroup.exists());
+}

@@ -552,3 +552,15 @@ fn is_any_stopped(container: &Bundle) -> bool {
     };
     fs::read_dir("/proc").unwrap().flatten().any(|it| it.file_name().to_str().is_some_and(is_stopped))
 }
+
+/// Seen failing without the Chroot of `compile_exec`: the program was looked for on the host.
+#[test]
+fn container_without_a_mount_namespace_is_entered_at_its_root() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::pausing().without_namespace("mount").set("/mounts", json!([]));
+    let container = container.remove("/linux/maskedPaths").remove("/linux/readonlyPaths");
+    let container = container.set("/root/readonly", false).running();
+    let seen = container.exec_seen(&["--cwd", "/bin"], &["cwd"]);
+    assert_eq!(seen["cwd"], "/bin", "{seen}");
+}

@@ -8,7 +8,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::time::Instant;
 
 use skeg_tests::process::LIMIT;
-use skeg_tests::{Bundle, Invocation, Value, host, json, need_root, not_runc, sys};
+use skeg_tests::{Bundle, Invocation, Value, host, json, need_root, not_runc, only_skeg, sys};
 
 #[track_caller]
 fn numbers(fds: &Value) -> Vec<i32> {
@@ -149,6 +149,34 @@ fn sockets_of_socket_activation_arrive() {
     assert!(env.contains(&json!("LISTEN_PID=1")), "{env:?}");
 }
 
+/// Seen failing where the variable alone counts: the program was promised what is not there.
+#[test]
+fn sockets_of_socket_activation_that_are_not_there_are_not_promised() {
+    need_root!();
+    only_skeg!();
+    let seen = activated(&Bundle::seeing(&["fds", "env"]), &[]).finish().ok().json();
+    assert_eq!(numbers(&seen["fds"]), [0, 1, 2], "{seen}");
+    assert!(!seen["env"].to_string().contains("LISTEN_FDS"), "{seen}");
+}
+
+/// Seen failing without `fill_closed`: nsexec's own descriptors had the numbers, the program had no streams, and
+/// what they led to was given to its user.
+#[test]
+fn standard_streams_that_are_closed_are_the_null_device() {
+    need_root!();
+    not_runc!();
+    // Not the probe: the standard library would open its streams.
+    let container = Bundle::new().args(&["sleep", "100"]).set("/process/user/uid", 1000);
+    let container = container.set("/root/readonly", false);
+    let before = fs::metadata(container.rootfs()).unwrap();
+    let run = Invocation::new("sh").args(["-c", "exec \"$0\" \"$@\" <&- >&- 2>&-"]).arg(host::runtime());
+    let run = run.arg("--root").arg(container.state_root()).args(["run", "--detach"]).arg(&container.id);
+    container.detached(run.cwd(container.path())).ok();
+    let stream = |fd: u32| fs::read_link(format!("/proc/{}/fd/{fd}", container.pid())).ok();
+    assert_eq!([0, 1, 2].map(stream), [(); 3].map(|()| Some("/dev/null".into())));
+    assert_eq!(host::owner(&fs::metadata(container.rootfs()).unwrap()), host::owner(&before));
+}
+
 #[test]
 fn preserved_descriptors_follow_those_of_socket_activation() {
     need_root!();
@@ -176,6 +204,23 @@ fn readiness_is_passed_on_to_the_service_manager() {
     assert_eq!(run.line(), "ready");
     run.signal(libc::SIGTERM);
     run.wait();
+}
+
+/// It is a part of the host's state. Seen failing without the attributes in the plan.
+#[test]
+fn directory_of_the_notify_socket_can_not_be_written_to() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::seeing(&["mounts", "create:/run/notify/file"]);
+    let path = container.file("notify.sock");
+    let _socket = UnixDatagram::bind(&path).unwrap();
+    let seen = container.command("run", &[]).env("NOTIFY_SOCKET", &path).finish().ok().json();
+    assert_eq!(seen["create:/run/notify/file"], json!({"error": "EROFS"}), "{seen}");
+    let mounts = seen["mounts"].as_array().unwrap();
+    let mount = mounts.iter().find(|mount| mount["target"] == "/run/notify").unwrap();
+    for option in ["ro", "nosuid", "nodev", "noexec"] {
+        assert!(mount["options"].as_array().unwrap().contains(&json!(option)), "{mount}");
+    }
 }
 
 #[test]

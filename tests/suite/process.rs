@@ -230,6 +230,19 @@ fn sysctl_of_the_hosts_network_is_refused() {
     container.nothing_left();
 }
 
+/// Seen failing without `joins_host` in `sysctl::owner`: it was written.
+#[test]
+fn sysctl_of_the_hosts_network_by_a_path_is_refused() {
+    need_root!();
+    // What this host has: an attack that works changes nothing.
+    let value = fs::read_to_string("/proc/sys/net/ipv4/ip_default_ttl").unwrap();
+    let settings = json!({"net.ipv4.ip_default_ttl": value.trim_end()});
+    let container =
+        Bundle::new().namespace("network", Some("/proc/self/ns/net")).set("/linux/sysctl", settings);
+    container.run().fails_with("net.ipv4.ip_default_ttl");
+    container.nothing_left();
+}
+
 /// What this host has: an attack that works changes nothing.
 fn core_pattern() -> String {
     fs::read_to_string("/proc/sys/kernel/core_pattern").expect("core_pattern").trim_end().to_owned()

@@ -39,6 +39,30 @@ fn a_container_in_a_new_user_namespace_runs_its_program() {
     assert_eq!(outcome.stdout, "0\n", "{outcome:?}");
 }
 
+/// Root without a capability, in whatever container that sees the process, owns every user namespace that root makes: it
+/// was let into the host's root. Seen failing without `set_dumpable(false)` in nsexec's `first`, and with `true` in
+/// `map_users`.
+#[test]
+fn a_process_that_waits_for_its_mapping_can_not_be_looked_into() {
+    let waiting = Plan::new(&["true"]).in_new(NEWUSER).pivot();
+    assert_eq!(neighbour_sees_the_root_of_what_waits_to_be_mapped(&waiting), Some(false));
+    let mut before_the_clone = Plan::new(&["true"]).in_new(NEWUSER | NEWTIME).pivot();
+    before_the_clone.init.time_offsets = Some(c("boottime 86400 5\n"));
+    assert_eq!(neighbour_sees_the_root_of_what_waits_to_be_mapped(&before_the_clone), Some(false));
+}
+
+fn neighbour_sees_the_root_of_what_waits_to_be_mapped(plan: &Plan) -> Option<bool> {
+    let mut running = harness::start(&[], &plan.bytes(), &[]);
+    while running.next()? != ToRuntime::MapWanted {}
+    let root = format!("/proc/{}/root/", running.created().unwrap_or(running.pid));
+    let powerless = ["--bounding-set=-all", "--inh-caps=-all", "ls", &root];
+    let neighbour = std::process::Command::new("setpriv").args(powerless).output().unwrap();
+    running.map_users();
+    running.say(ToNsexec::MapWritten);
+    assert_eq!(running.finish().failure(), None);
+    Some(neighbour.status.success())
+}
+
 #[test]
 fn the_programs_exit_code_is_its_own() {
     assert_eq!(Plan::new(&["false"]).pivot().run().code(), Some(1));

@@ -2,9 +2,12 @@
 
 use super::error::{Error, Result};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::Mode;
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::cell::OnceCell;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -97,23 +100,78 @@ impl Dir {
         }
     }
 
-    /// The directories directly below.
-    pub(super) fn children(&self) -> Result<Vec<Dir>> {
-        let mut children = Vec::new();
-        let entries = match std::fs::read_dir(&self.path) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(children),
-            Err(e) => return Err(Error::io("read", &self.path, super::layout::errno(&e))),
+    /// Visits every directory below, parents first. Paths are not used: what a container has nested in its own cgroup
+    /// may be deeper than a path can say, or than a stack or a table of descriptors can hold.
+    pub(super) fn for_each_below(&self, visit: impl FnMut(&Dir) -> Result<()>) -> Result<()> {
+        self.walk(visit, |_, _| {})
+    }
+
+    /// Removes every directory below that is empty, children first; what is in use stays.
+    pub(super) fn remove_below(&self) -> Result<()> {
+        let remove = |parent: &Dir, name: &CStr| {
+            // EBUSY: it has processes, or what is below it has.
+            let _ = parent.fd().and_then(|fd| unlinkat(fd, name, UnlinkatFlags::RemoveDir));
         };
-        // An entry that vanishes meanwhile is no child any more.
-        for entry in entries.flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                children.push(Dir::new(entry.path()));
+        self.walk(|_| Ok(()), remove)
+    }
+
+    /// Enters every directory below, and leaves it when all below it has been left. What vanishes meanwhile is none.
+    fn walk(
+        &self,
+        mut enter: impl FnMut(&Dir) -> Result<()>,
+        mut leave: impl FnMut(&Dir, &CStr),
+    ) -> Result<()> {
+        let Some((mut here, mut names)) = self.names_below(c".")? else { return Ok(()) };
+        // The way down: what is still to be visited at each level, and the name of the level below.
+        let mut way = Vec::new();
+        loop {
+            if let Some(name) = names.pop() {
+                if let Some((below, its_names)) = here.names_below(&name)? {
+                    enter(&below)?;
+                    way.push((std::mem::replace(&mut names, its_names), name));
+                    here = below;
+                }
+            } else if let Some((above_names, name)) = way.pop() {
+                let Ok(above) = here.open_below(c"..") else { return Ok(()) };
+                leave(&above, &name);
+                (here, names) = (above, above_names);
+            } else {
+                return Ok(());
             }
         }
-        Ok(children)
+    }
+
+    /// Opens a directory, and has the names of those directly below it; none if it is gone.
+    fn names_below(&self, name: &CStr) -> Result<Option<(Dir, Vec<CString>)>> {
+        match self.try_names_below(name) {
+            Ok(found) => Ok(Some(found)),
+            Err(Errno::ENOENT | Errno::ENODEV) => Ok(None),
+            Err(errno) => Err(Error::io("read", &self.path, errno)),
+        }
+    }
+
+    fn try_names_below(&self, name: &CStr) -> Result<(Dir, Vec<CString>), Errno> {
+        let below = self.open_below(name)?;
+        let mut names = Vec::new();
+        for entry in nix::dir::Dir::openat(below.fd()?, c".", READ_DIRECTORY, Mode::empty())?.iter().flatten()
+        {
+            let is_directory = entry.file_type() == Some(nix::dir::Type::Directory);
+            if is_directory && entry.file_name() != c"." && entry.file_name() != c".." {
+                names.push(entry.file_name().to_owned());
+            }
+        }
+        Ok((below, names))
+    }
+
+    fn open_below(&self, name: &CStr) -> Result<Dir, Errno> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd = openat(self.fd()?, name, flags, Mode::empty())?;
+        // In messages it goes by the name of the container's.
+        Ok(Dir { path: self.path.clone(), fd: OnceCell::from(fd) })
     }
 }
+
+const READ_DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 
 /// One write(2): a cgroup file takes a command whole or not at all.
 pub(super) fn write_command(file: &OwnedFd, value: &str) -> Result<(), Errno> {

@@ -61,9 +61,7 @@ fn remove_until(dir: &Dir, v2: bool, deadline: Instant) -> Result<()> {
         if errno != Errno::EBUSY {
             return Err(Error::io("rmdir", dir.path(), errno));
         }
-        for child in dir.children()? {
-            remove_until(&child, v2, deadline)?;
-        }
+        dir.remove_below()?;
         if rmdir(dir).is_ok() {
             return Ok(());
         }

@@ -38,10 +38,12 @@ impl Hierarchy {
     pub(super) fn pids(&self) -> Result<Vec<Pid>> {
         let mut pids = Vec::new();
         collect_pids(&self.dir, &mut pids)?;
+        self.dir.for_each_below(|dir| collect_pids(dir, &mut pids))?;
         Ok(pids)
     }
 }
 
+/// The processes of one cgroup alone.
 fn collect_pids(dir: &Dir, pids: &mut Vec<Pid>) -> Result<()> {
     let text = match dir.read("cgroup.procs") {
         // A threaded cgroup lists threads only.
@@ -53,9 +55,6 @@ fn collect_pids(dir: &Dir, pids: &mut Vec<Pid>) -> Result<()> {
     };
     // 0 is a process of another PID namespace, which has no number here.
     pids.extend(text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).map(Pid::from_raw));
-    for child in dir.children()? {
-        collect_pids(&child, pids)?;
-    }
     Ok(())
 }
 

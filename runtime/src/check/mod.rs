@@ -106,7 +106,7 @@ fn mistake(problem: &config::Problem) -> Problem {
 /// What create would say.
 fn mistakes(bundle: &Path, spec: &Spec, rootless: Option<bool>) -> Vec<Problem> {
     let facts = Facts::gather(rootless, Layout::None);
-    if let Err(errors) = config::check(spec, facts.config_context()) {
+    if let Err(errors) = config::check(spec, facts.context_of(spec)) {
         return errors.problems().iter().map(mistake).collect();
     }
     // What the checks have let through may still have no filter or no plan.

@@ -29,11 +29,29 @@ pub struct Context {
     pub apparmor: bool,
     /// The host has SELinux.
     pub selinux: bool,
+    /// The namespaces that are joined by a path, and are the runtime's own.
+    pub joins_host: HostNamespaces,
+}
+
+/// Which namespaces are the host's although they are listed with a path.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HostNamespaces {
+    /// network_namespaces(7).
+    pub network: bool,
+    /// ipc_namespaces(7).
+    pub ipc: bool,
+    /// uts_namespaces(7).
+    pub uts: bool,
 }
 
 impl Context {
     /// Of a host that has everything.
-    pub(super) const GENEROUS: Self = Self { rootless: false, apparmor: true, selinux: true };
+    pub(super) const GENEROUS: Self = Self {
+        rootless: false,
+        apparmor: true,
+        selinux: true,
+        joins_host: HostNamespaces { network: false, ipc: false, uts: false },
+    };
 }
 
 /// Checks a config.json.
@@ -60,7 +78,7 @@ pub fn check_resources(resources: &LinuxResources, source: &Source) -> Result<()
 pub(super) fn whole(report: &mut Report, spec: &Spec, context: Context) {
     version(report, spec.version());
     root(report, spec);
-    let namespaces = Namespaces::of(spec);
+    let namespaces = Namespaces { joins_host: context.joins_host, ..Namespaces::of(spec) };
     match spec.process() {
         Some(process) => process::check(report, &ROOT.key("process"), process),
         None => report.add(&ROOT.key("process"), "process property must not be empty"),

@@ -35,7 +35,7 @@ pub mod words;
 pub use check::hooks::POINTS as HOOK_POINTS;
 pub use check::namespaces::LAST_SECOND;
 pub use check::sysctl::proc_path as sysctl_path;
-pub use check::{Context, OCI_VERSION_MIN, check, check_process, check_resources};
+pub use check::{Context, HostNamespaces, OCI_VERSION_MIN, check, check_process, check_resources};
 pub use destination::{destination, inside, is_proc_file};
 pub use error::{Error, Errors, Problem, Source};
 pub use load::{load, parse, parse_process, parse_resources, read};

@@ -287,7 +287,12 @@ impl Directory {
     /// Errors name state.json, whichever file it is at first.
     fn write(&self, name: &str, state: &State) -> Result<(), Error> {
         let path = self.path.join(STATE);
-        let text = serde_json::to_vec(state).map_err(|cause| Error::Encode { path: path.clone(), cause })?;
+        let unwritable = |cause| Error::Encode { path: path.clone(), cause };
+        let text = serde_json::to_vec(state).map_err(unwritable)?;
+        // A container whose state could not be read again would be out of everybody's reach.
+        if text.len() as u64 > MAX_STATE {
+            return Err(unwritable(serde::ser::Error::custom("the state is larger than 64 MiB")));
+        }
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let fd = openat(&self.fd, name, flags, Mode::from_bits_truncate(0o600))
             .map_err(|errno| self.file_syscall("create", STATE, errno))?;
@@ -306,7 +311,8 @@ impl Directory {
     /// Makes the FIFO that init waits on, which belongs to `owner`: the container's root on the host.
     pub fn make_exec_fifo(&self, owner: (nix::unistd::Uid, nix::unistd::Gid)) -> Result<(), Error> {
         let error = |call| move |errno| self.file_syscall(call, EXEC_FIFO, errno);
-        nix::unistd::mkfifoat(&self.fd, EXEC_FIFO, Mode::from_bits_truncate(0o622))
+        // Whoever may write to it may start the container. init needs no right to it: it is handed over open.
+        nix::unistd::mkfifoat(&self.fd, EXEC_FIFO, Mode::from_bits_truncate(0o600))
             .map_err(error("mkfifo"))?;
         let (uid, gid) = (Some(owner.0), Some(owner.1));
         nix::unistd::fchownat(&self.fd, EXEC_FIFO, uid, gid, AtFlags::AT_SYMLINK_NOFOLLOW)

@@ -74,7 +74,7 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
     let (spec, filter_source) = filter::load_config(store, &bundle)?;
     let (layout, own) = Layout::detect(cgroups_path(&spec))?;
     let facts = Facts::gather(request.rootless, layout);
-    config::check(&spec, facts.config_context())?;
+    config::check(&spec, facts.context_of(&spec))?;
     check_console(&spec, request)?;
     check_rootfs(&spec, &bundle)?;
     let filter = filter_source.filter(&spec)?;
@@ -436,7 +436,7 @@ pub fn dry_plan(bundle: &Path, rootless: Option<bool>) -> Result<Plan, Error> {
     let spec = config::load(&bundle)?;
     let (layout, own) = Layout::detect(cgroups_path(&spec))?;
     let facts = &Facts::gather(rootless.or(Some(false)), layout);
-    config::check(&spec, facts.config_context())?;
+    config::check(&spec, facts.context_of(&spec))?;
     let filter = filter::compile(&spec)?;
     let id: Id = "container".parse()?;
     let cgroup = cgroup::locate_here(&facts.cgroup, cgroups_path(&spec), id.as_str(), own)?;
@@ -477,7 +477,7 @@ fn open_fds(
                     Some(tree) => Some(launch::tree::make(tree, &mut mappings).map_err(launch::Error::from)?),
                     None => None,
                 },
-                FdRole::Init => None,
+                FdRole::Init | FdRole::Root => None,
             };
             Ok((*role, fd.ok_or_else(|| missing(*role))?))
         })

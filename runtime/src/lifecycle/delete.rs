@@ -35,11 +35,10 @@ pub fn delete(store: &Store, id: &Id, force: bool) -> Result<(), Error> {
     }
     match load(&directory) {
         Ok((state, _)) => destroy(&directory, &lock, &state),
-        // Of a create that was killed, or spoilt since: there is nothing to go by but the directory.
-        Err(error) => {
-            log::debug!("{error}");
-            Ok(directory.remove(&lock)?)
-        }
+        // Of a create that was killed before it made anything: there is nothing but the directory. One that can't be read
+        // may be of a container that runs, which nobody could find without it.
+        Err(Error::Store(store::Error::DoesNotExist)) => Ok(directory.remove(&lock)?),
+        Err(error) => Err(error),
     }
 }
 

@@ -113,7 +113,7 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
     };
     let plan = plan::compile_exec(&request.process, &facts, &options, filter.as_ref())?;
     let init = init.as_fd().try_clone_to_owned().map_err(|e| syscall("copy a pidfd")(errno(&e)))?;
-    stage.send_fds(&open_fds(&plan, &cgroup, console, init)?)?;
+    stage.send_fds(&open_fds(&plan, &cgroup, console, init, &state)?)?;
     let (pid, master) = lead(&mut stage, &plan, &cgroup, &state, request)?;
     stage.reap_first();
     // Before it is on its own: without a terminal it is ended.
@@ -224,6 +224,7 @@ fn open_fds(
     cgroup: &Cgroup,
     console: Option<OwnedFd>,
     init: OwnedFd,
+    state: &State,
 ) -> Result<Vec<(FdRole, OwnedFd)>, Error> {
     let (mut console, mut init) = (console, Some(init));
     plan.fds
@@ -233,11 +234,25 @@ fn open_fds(
                 FdRole::Cgroup => cgroup.dir_fd(),
                 FdRole::ConsoleSocket => console.take(),
                 FdRole::Init => init.take(),
+                FdRole::Root => Some(open_root(state)?),
                 FdRole::Fifo | FdRole::HookOutput | FdRole::Tree(_) => None,
             };
             Ok((*role, fd.ok_or_else(|| Error::Usage(format!("a file descriptor is missing: {role:?}")))?))
         })
         .collect()
+}
+
+/// The root of init, which is not another process's: it is alive after that was opened.
+fn open_root(state: &State) -> Result<OwnedFd, Error> {
+    use nix::fcntl::{OFlag, open};
+    let path = format!("/proc/{}/root", state.pid);
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let root = open(path.as_str(), flags, nix::sys::stat::Mode::empty())
+        .map_err(syscall("open the root of the container's process"))?;
+    match state.init().open()? {
+        Some(_) => Ok(root),
+        None => Err(syscall("open the root of the container's process")(nix::errno::Errno::ESRCH)),
+    }
 }
 
 fn errno(error: &std::io::Error) -> nix::errno::Errno {

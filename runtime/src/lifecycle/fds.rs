@@ -16,11 +16,13 @@ impl Kept {
     /// Counts them, checks that they are there, and marks every other fd so that no child inherits it: callers leak
     /// theirs (CVE-2024-21626 began with such a leak).
     pub fn claim(preserve: u32) -> Result<Self, Error> {
-        let listen = listen_fds();
+        // A variable may be stale. nsexec's own descriptors would get the numbers of those that are not there, and count as
+        // the program's.
+        let is_there = |fd: &i32| crate::sys::is_inherited(*fd);
+        let listen = (3..).take(listen_fds() as usize).take_while(is_there).count() as u32;
         let all = listen.saturating_add(preserve);
         for fd in (3..).take(all as usize).skip(listen as usize) {
-            let path = format!("/proc/self/fd/{fd}");
-            if !std::path::Path::new(&path).exists() && std::fs::symlink_metadata(&path).is_err() {
+            if !is_there(&fd) {
                 return Err(Error::Usage(format!(
                     "--preserve-fds {preserve}: file descriptor {fd} is not open"
                 )));

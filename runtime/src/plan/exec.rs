@@ -52,6 +52,12 @@ pub fn compile_exec(
         plan.push(StepBuf::Join { pidfd, namespaces: options.namespaces }, "the container's namespaces");
     }
     plan.clone_or_born("the container's namespaces");
+    if options.namespaces & NamespaceType::Mount.clone_flag().bits() as u32 == 0 {
+        // As create did: without a mount namespace nothing that was joined has brought the root along.
+        let root = plan.fd(FdRole::Root);
+        let path = super::text::c_string(format!("/proc/self/fd/{root}"), "root.path")?;
+        plan.push(StepBuf::Chroot { path }, "the container's root");
+    }
 
     if options.keyring {
         let name = super::text::c_string(format!("_ses.{}", options.id), "session keyring")?;

@@ -93,6 +93,8 @@ pub enum FdRole {
     Init,
     /// The file that the hooks which nsexec runs write to.
     HookOutput,
+    /// The root of the container's init, where it has no mount namespace of its own.
+    Root,
     /// The tree of mounts with this position in `trees`.
     Tree(usize),
 }

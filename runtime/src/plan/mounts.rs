@@ -7,7 +7,7 @@ use crate::cgroup::Layout;
 use crate::config::{Bind, MountOptions, destination, is_proc_file, mount_options};
 use crate::facts::Facts;
 use crate::namespaces::NamespaceType;
-use nix::libc::MOUNT_ATTR_RDONLY;
+use nix::libc::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
 use oci_spec::runtime::{Mount, Spec};
 use skeg_proto::step::StepBuf;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,12 @@ impl Builder {
         }
         if let Some(dir) = &options.notify_dir {
             let source = c_string(dir, "NOTIFY_SOCKET")?;
-            self.push(bind_step(c"/run/notify".to_owned(), source), "NOTIFY_SOCKET");
+            // It is in the state directory of the host. One can send to a socket on a read-only mount.
+            let mut step = bind_step(c"/run/notify".to_owned(), source);
+            if let StepBuf::Bind { attr_set, .. } = &mut step {
+                *attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+            }
+            self.push(step, "NOTIFY_SOCKET");
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespace, LinuxNamespaceType, Spec};
 
 use super::process::NO_ID;
-use super::{Context, out_of_range, text};
+use super::{Context, HostNamespaces, out_of_range, text};
 use crate::config::error::Report;
 use crate::config::path::{At, ROOT, suggestion};
 use crate::namespaces::NamespaceType;
@@ -19,6 +19,8 @@ pub(super) struct Namespaces<'s> {
     pub(super) time: Option<&'s LinuxNamespace>,
     pub(super) user: Option<&'s LinuxNamespace>,
     pub(super) uts: Option<&'s LinuxNamespace>,
+    /// Those that are the runtime's own all the same.
+    pub(super) joins_host: HostNamespaces,
 }
 
 impl<'s> Namespaces<'s> {

@@ -53,11 +53,14 @@ pub(super) fn check(
 
 /// A setting must belong to a namespace that the container doesn't share with the host.
 fn owner(report: &mut Report, at: &At<'_>, path: &str, namespaces: &Namespaces<'_>) {
+    let host = namespaces.joins_host;
+    let network = namespaces.network.filter(|_| !host.network);
+    let ipc = namespaces.ipc.filter(|_| !host.ipc);
     let (owner, name) = match path.split_once('/') {
-        Some(("net", _)) => (namespaces.network, "network"),
-        Some(("fs", rest)) if rest.starts_with("mqueue/") => (namespaces.ipc, "ipc"),
-        Some(("kernel", rest)) if IPC.contains(&rest) => (namespaces.ipc, "ipc"),
-        Some(("kernel", "domainname")) => (namespaces.uts, "UTS"),
+        Some(("net", _)) => (network, "network"),
+        Some(("fs", rest)) if rest.starts_with("mqueue/") => (ipc, "ipc"),
+        Some(("kernel", rest)) if IPC.contains(&rest) => (ipc, "ipc"),
+        Some(("kernel", "domainname")) => (namespaces.uts.filter(|_| !host.uts), "UTS"),
         Some(("user", _)) => (namespaces.user, "user"),
         Some(("kernel", "hostname")) => {
             report.add(at, "not allowed as it conflicts with the OCI \"hostname\" field");

@@ -75,6 +75,9 @@ fn outcome(case: &Case) -> String {
             Some(("context", "rootless")) => context.rootless = true,
             Some(("context", "apparmor")) => context.apparmor = true,
             Some(("context", "selinux")) => context.selinux = true,
+            Some(("context", "joins-host")) => {
+                context.joins_host = HostNamespaces { network: true, ipc: true, uts: true };
+            }
             Some(("text", raw)) => text = Some(raw.as_bytes().to_vec()),
             _ => change(&mut config, line),
         }

@@ -29,7 +29,7 @@ fn what_callers_write_has_no_mistakes() {
     for (file, text) in fixtures {
         let spec = parse(&text, &file).unwrap_or_else(|error| panic!("{error}"));
         let rootless = file.to_string_lossy().contains("rootless");
-        let context = Context { rootless, apparmor: true, selinux: true };
+        let context = Context { rootless, apparmor: true, selinux: true, ..Context::default() };
         let problems =
             check(&spec, context).err().map(|errors| errors.problems().to_vec()).unwrap_or_default();
         // The fixtures hold what is still to come; what is wrong with them otherwise is a mistake of ours.

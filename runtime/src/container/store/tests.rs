@@ -34,6 +34,20 @@ fn saved_state_is_loaded() {
     assert_eq!(fs::metadata(directory.path().join("state.json")).unwrap().mode() & 0o777, 0o600);
 }
 
+/// Seen failing without the question for the size in `save`.
+#[test]
+fn state_that_could_not_be_loaded_is_not_saved() {
+    let (_root, store) = store();
+    let (directory, lock) = store.create(&id("a")).unwrap();
+    directory.save(&lock, &State { pid: 1, ..sample("a") }).unwrap();
+    let annotations = [("large".to_owned(), "x".repeat(MAX_STATE as usize))].into();
+
+    let error = directory.save(&lock, &State { annotations, pid: 2, ..sample("a") }).unwrap_err();
+
+    assert!(error.to_string().ends_with("state.json: the state is larger than 64 MiB"), "{error}");
+    assert_eq!(directory.load().unwrap().pid, 1);
+}
+
 #[test]
 fn directories_are_closed_to_others() {
     let (root, store) = store();
