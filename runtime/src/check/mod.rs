@@ -80,6 +80,8 @@ pub fn bundle(bundle: &Path, rootless: Option<bool>) -> Report {
             host::look(&mut report, bundle, &spec);
         }
     }
+    let Report { problems, notes } = &mut report;
+    notes.retain(|note| problems.iter().all(|problem| problem.path != note.path));
     report
 }
 

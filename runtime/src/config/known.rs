@@ -19,12 +19,6 @@ pub(super) struct Ignored {
 }
 
 impl Ignored {
-    /// The property that it is but for upper and lower case, which Go doesn't distinguish: what runc obeys must not be
-    /// ignored silently.
-    pub(super) fn in_other_case(&self) -> Option<&'static str> {
-        self.known.iter().copied().find(|known| known.eq_ignore_ascii_case(&self.name))
-    }
-
     /// What is to be said of it.
     pub(super) fn message(&self) -> String {
         let near = nearest(&self.name, self.known.iter().copied());

@@ -142,7 +142,8 @@ fn parse_as<T: Document>(bytes: &[u8], file: &Path) -> Result<T, Error> {
     let parsed =
         T::deserialize(Strict(&mut input, &ignored)).and_then(|document| input.end().map(|()| document));
     let mut document = match parsed {
-        Ok(document) if !ignored.get() => document,
+        Ok(document) if !ignored.get() || !log::log_enabled!(log::Level::Debug) => document,
+        // It tells which.
         Ok(_) => second::parse(text, file)?,
         Err(error) if error.is_data() => second::parse(text, file)?,
         Err(error) => return Err(syntax(&error, text, file)),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::error::{Error, Errors, Problem, Report};
 use super::known::{Ignored, Reader};
 use super::load::{Document, syntax};
-use super::path::{Place, Step, quote};
+use super::path::{Place, Step};
 use super::{repair, twice, wording};
 
 /// Each attempt reads the whole document: of a longer one only the first mistake is told.
@@ -43,9 +43,10 @@ pub fn notes(text: &[u8]) -> Vec<Problem> {
     let ignored = RefCell::default();
     // What is wrong with the values is told by `parse`.
     let _ = serde_path_to_error::deserialize::<_, Spec>(Reader::new(&value, &ignored));
-    let unknown = ignored.into_inner().into_iter().filter(|property| property.in_other_case().is_none());
-    let unknown =
-        unknown.map(|property| Problem { path: property.place.to_string(), message: property.message() });
+    let unknown = ignored
+        .into_inner()
+        .into_iter()
+        .map(|property| Problem { path: property.place.to_string(), message: property.message() });
     unknown.chain(twice::properties(text)).collect()
 }
 
@@ -76,10 +77,6 @@ impl Findings {
             let ignored = RefCell::default();
             let outcome = serde_path_to_error::deserialize(Reader::new(document, &ignored));
             self.ignored = ignored.into_inner();
-            if self.rename(document) {
-                T::repair(document);
-                continue;
-            }
             let error = match outcome {
                 Ok(document) => return Some(document),
                 Err(error) => error,
@@ -92,27 +89,6 @@ impl Findings {
             trial = self.replace(&mut current, document)?.then_some(current);
         }
         None
-    }
-
-    /// Gives properties that differ from known ones in upper and lower case the right name. False: there are none.
-    fn rename(&mut self, document: &mut Value) -> bool {
-        let mut renamed = false;
-        for property in std::mem::take(&mut self.ignored) {
-            let (Some(right), Some((Step::Key(wrong), parent))) =
-                (property.in_other_case(), property.place.0.split_last())
-            else {
-                self.ignored.push(property);
-                continue;
-            };
-            self.add(&property.place, format!("unknown property: it is written {}", quote(right)));
-            if let Some(members) = at(document, parent).and_then(Value::as_object_mut)
-                && let Some(value) = members.remove(wrong)
-            {
-                members.entry(right).or_insert(value);
-            }
-            renamed = true;
-        }
-        renamed
     }
 
     fn add(&mut self, place: &Place, message: String) {
