@@ -591,7 +591,7 @@ fn exec_follows_init_out_of_a_cgroup_that_takes_no_process() {
             fs::write(own.join("cgroup.subtree_control"), "+hugetlb").unwrap();
             is_in(&leaf, exec(&[]).ok().json());
             is_in(&leaf, exec(&["--cgroup", "leaf"]).ok().json());
-            exec(&["--cgroup", "/"]).exits(255).fails_with("EBUSY: device or resource busy");
+            exec(&["--cgroup", "/"]).exits(255).fails_with("device or resource busy");
             container.command("delete", &["--force"]).finish().ok();
             container.wait();
             leftovers::remove_cgroups(&container.id);

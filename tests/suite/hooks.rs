@@ -465,6 +465,7 @@ fn forced_delete_ends_a_create_that_waits_for_a_hook() {
 #[test]
 fn hooks_of_start_may_change_the_container() {
     need_root!();
+    not_runc!();
     let container = Bundle::pausing();
     let skeg = format!("{} --root {}", host::runtime().display(), container.state_root().display());
     let id = container.id.clone();
@@ -512,6 +513,7 @@ fn hook_reads_a_large_state() {
 #[test]
 fn hook_may_have_all_the_time_that_there_is() {
     need_root!();
+    not_runc!();
     let container = ["createRuntime", "createContainer", "poststart", "poststop"].iter().fold(
         Bundle::new().args(&["/probe", "exit", "0"]),
         |container, kind| {
