@@ -72,6 +72,15 @@ pub fn is_root(root: BorrowedFd<'_>, stat: &Statx) -> sys::Result<bool> {
     Ok(file::is_mount_root(stat) && file::is_same(stat, &file::stat(root)?))
 }
 
+/// Whether a file that was opened is in the mount that a directory of the root is in.
+pub fn is_in_mount_of(root: BorrowedFd<'_>, directory: &CStr, stat: &Statx) -> sys::Result<bool> {
+    match open(root, directory, Open::PATH | Open::DIRECTORY, Symlinks::Refuse) {
+        Ok(directory) => Ok(file::stat(directory)?.stx_mnt_id == stat.stx_mnt_id),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
 /// Opens what is below `dir`, without any symlink and without crossing to another mount.
 pub fn open_beneath(dir: BorrowedFd<'_>, path: &CStr, flags: Open) -> sys::Result<OwnedFd> {
     open_with(dir, path, flags, Resolve::BENEATH | Resolve::NO_SYMLINKS | Resolve::NO_XDEV)

@@ -104,7 +104,7 @@ pub fn clone(namespaces: u32, cgroup: Option<BorrowedFd<'_>>, all: u32) -> Resul
 }
 
 /// Has the runtime write the mappings of the new user namespace that this process is in, and becomes root in it.
-/// `hidden`: the process has joined namespaces, and others in them must not reach it (CVE-2016-9962).
+/// `hidden`: others in namespaces that the process has joined must not reach it afterwards (CVE-2016-9962).
 pub fn map_users(sync: &Sync, stream: &Stream<'_>, hidden: bool) -> Result<()> {
     let unprivileged = stream.init.rootless_euid;
     // /proc/PID/uid_map of a process that is not dumpable belongs to root: only an unprivileged runtime could not write

@@ -319,13 +319,13 @@ steps! {
             /// Minor number.
             4 minor: U32,
         }
-        /// A symbolic link; one that is there already is kept.
+        /// A symbolic link. What is there already is kept, unless it is asked for otherwise.
         Symlink = 62016 {
             /// Where, inside the root.
             1 path: Str,
             /// What it points to.
             2 target: Str,
-            /// What is there already has to be the same symlink; otherwise it is kept, whatever it is.
+            /// What is there already has to be the same symlink.
             3 exact: Bool,
             /// What is there already makes room for it, where it can be removed.
             4 replace: Bool,
@@ -360,6 +360,9 @@ steps! {
             3 pid_at: U32,
             /// An fd of a file for its standard output and error; NO_FD: this process's own.
             4 output: U32,
+            /// As the program would be: with this process's working directory and umask. Otherwise it starts in the
+            /// container's root, with a umask of 022.
+            5 inside: Bool,
         }
         /// pivot_root(2) into the root; the old one is detached.
         Pivot = 62021 {}

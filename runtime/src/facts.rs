@@ -2,7 +2,7 @@
 
 use crate::cgroup::Layout;
 use crate::config::{Context, HostNamespaces};
-use crate::namespaces::NamespaceType;
+use crate::namespaces::{NamespaceType, is_in_user_namespace};
 use nix::unistd::{Uid, geteuid};
 use oci_spec::runtime::Spec;
 use std::path::{Path, PathBuf};
@@ -96,12 +96,6 @@ fn is_our_namespace(kind: NamespaceType, path: &Path) -> bool {
     let own = Path::new("/proc/self/ns").join(kind.file_name());
     // One that is not there is refused when it is joined.
     identity(path).is_ok_and(|there| identity(&own) == Ok(there))
-}
-
-/// The initial user namespace has the one inode number that the kernel never gives to another (PROC_USER_INIT_INO).
-pub fn is_in_user_namespace() -> bool {
-    const INITIAL: u64 = 0xefff_fffd;
-    nix::sys::stat::stat("/proc/self/ns/user").is_ok_and(|namespace| namespace.st_ino != INITIAL)
 }
 
 /// A helper program by name. Callers run us with no PATH at all, so the usual places come after it.

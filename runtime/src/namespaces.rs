@@ -268,5 +268,12 @@ fn check_path(path: &Path, place: impl Fn() -> String) -> Result<(), Error> {
     Err(Error::BadPath { place: place(), path: path.into(), character })
 }
 
+/// Whether this process is in a user namespace that is not the host's. The initial one has the one inode number that the
+/// kernel never gives to another (PROC_USER_INIT_INO).
+pub fn is_in_user_namespace() -> bool {
+    const INITIAL: u64 = 0xefff_fffd;
+    nix::sys::stat::stat("/proc/self/ns/user").is_ok_and(|namespace| namespace.st_ino != INITIAL)
+}
+
 #[cfg(test)]
 mod tests;

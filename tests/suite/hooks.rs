@@ -559,3 +559,38 @@ fn output_of_a_failing_hook_of_the_start_is_in_the_error_of_run() {
     let output = output.fails_with("error running startContainer hook #0: exit status 3, output: \\\"REASON");
     assert!(output.stdout.is_empty() && output.stderr.len() < 8192, "{output}");
 }
+
+/// Docker's profile lets nobody call clone3(2). Seen failing with it: `fork: ENOSYS`.
+#[test]
+fn start_container_hook_runs_behind_dockers_profile() {
+    need_root!();
+    let config = host::workspace().join("tests/fixtures/configs/docker-default.json");
+    let config: Value = serde_json::from_str(&fs::read_to_string(config).unwrap()).unwrap();
+    let hook = json!({"path": "/probe", "args": ["probe", "exit", "0"], "timeout": 60});
+    let container = Bundle::probe(&["exit", "0"]).hook_with("startContainer", hook);
+    let container = container.set("/linux/seccomp", config["linux"]["seccomp"].clone());
+    container.run().ok();
+    container.create().ok();
+    container.start().ok();
+}
+
+/// Seen failing with the container's root, a umask of 022, and an output that the limit ends the hook for: signal 25.
+#[test]
+fn start_container_hook_starts_as_the_program_does() {
+    need_root!();
+    let shared = |container: &Bundle| container.file("shared");
+    let container = Bundle::probe(&["exit", "0"])
+        .set("/process/cwd", "/data")
+        .set("/process/user/umask", 0o077)
+        .set("/process/rlimits", json!([{"type": "RLIMIT_FSIZE", "soft": 512, "hard": 512}]));
+    let save = json!(["probe", "save", "/data/seen", "cwd", "umask", "then", "say", "x".repeat(4096)]);
+    fs::create_dir(shared(&container)).unwrap();
+    let source = shared(&container);
+    let container = container
+        .mount("/data", "bind", source, &["bind"])
+        .hook_with("startContainer", json!({"path": "/probe", "args": save}));
+    container.run().ok();
+    let seen: Value =
+        serde_json::from_str(&fs::read_to_string(shared(&container).join("seen")).unwrap()).unwrap();
+    assert_eq!((&seen["cwd"], &seen["umask"]), (&json!("/data"), &json!("0077")));
+}

@@ -17,14 +17,21 @@ struct Input<'a> {
     written: usize,
 }
 
-/// Runs a hook and waits for it. `timeout` in milliseconds; 0: none.
-pub fn hook(
-    container: &mut Container<'_>,
-    path: &CStr,
-    timeout: u32,
-    pid_at: u32,
-    output: u32,
-) -> Result<()> {
+/// How a hook is run.
+pub struct Terms {
+    /// Milliseconds; 0: no limit.
+    pub timeout: u32,
+    /// Where in its input this process's pid belongs.
+    pub pid_at: u32,
+    /// The file for its output; NO_FD: none.
+    pub output: u32,
+    /// As the program would be: after the pivot.
+    pub inside: bool,
+}
+
+/// Runs a hook and waits for it.
+pub fn hook(container: &mut Container<'_>, path: &CStr, terms: &Terms) -> Result<()> {
+    let &Terms { timeout, pid_at, output, inside } = terms;
     let registers = &container.registers;
     let (Some(argv), Some(env)) = (registers.hook_args, registers.hook_env) else {
         return Err(Fault::new(Op::HookExec, Errno::INVAL));
@@ -34,12 +41,12 @@ pub fn hook(
     let pid = decimal(process::getpid());
     let input = Input { parts: [before, pid.as_bytes(), after], part: 0, written: 0 };
 
-    let root = container.root.as_ref().map(AsFd::as_fd);
+    let root = container.root.as_ref().filter(|_| !inside).map(AsFd::as_fd);
     let output = empty(output).during(Op::Open)?;
     let (reader, writer) = file::pipe().during(Op::Fork)?;
     let errno = sys::map::shared_number().during(Op::Fork)?;
     let Some(child) = process::fork().during(Op::Fork)? else {
-        errno.store(exec(root, (&reader, output), path, argv, env), Ordering::Relaxed);
+        errno.store(exec(root, inside, (&reader, output), path, argv, env), Ordering::Relaxed);
         process::exit(127)
     };
     drop(reader);
@@ -74,6 +81,7 @@ fn judge(status: u32, errno: &AtomicU32) -> Result<()> {
 /// container's root, as with runc. Returns the errno.
 fn exec(
     root: Option<BorrowedFd<'_>>,
+    inside: bool,
     (stdin, output): (&OwnedFd, Option<BorrowedFd<'_>>),
     path: &CStr,
     argv: Pointers<'_>,
@@ -87,8 +95,10 @@ fn exec(
         .and_then(|()| file::close_from(3));
     let errno = match ready {
         Ok(()) => {
-            // Not the 0 under which the container is built.
-            process::umask(0o022);
+            if !inside {
+                // Not the 0 under which the container is built.
+                process::umask(0o022);
+            }
             process::execve(path, argv, env)
         }
         Err(errno) => errno,

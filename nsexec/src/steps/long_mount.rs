@@ -31,16 +31,22 @@ pub fn make(target: &OwnedFd, new: &Filesystem<'_>, mode: Option<&CStr>) -> Resu
     let stage = mask::small_directory(0)?;
     file::mkdirat(&stage, c"new", 0o700).during(Op::CreateTarget)?;
     kernel::move_mount(&stage, target).during(Op::MoveMount)?;
-    let open = || file::openat(&stage, c"new", Open::PATH | Open::DIRECTORY, 0).during(Op::Open);
-    file::fchdir(open()?).during(Op::Chdir)?;
-    mount_here(new, mode)?;
-    let tree = kernel::open_tree_clone(open()?, c"", OpenTree::empty()).during(Op::OpenSource)?;
+    let made = make_in(&stage, new, mode);
+    // Whatever has become of it: the target may be shared with the host.
     file::fchdir(&stage).during(Op::Chdir)?;
     kernel::detach(c".").during(Op::Unmount)?;
     file::fchdir(before).during(Op::Chdir)?;
+    let tree = made?;
     // Access times can only be set where they are cleared in the same call.
     kernel::set_attributes(&tree, false, new.attr_set, kernel::ATIME).during(Op::SetAttributes)?;
     Ok(tree)
+}
+
+fn make_in(stage: &OwnedFd, new: &Filesystem<'_>, mode: Option<&CStr>) -> Result<OwnedFd> {
+    let open = || file::openat(stage, c"new", Open::PATH | Open::DIRECTORY, 0).during(Op::Open);
+    file::fchdir(open()?).during(Op::Chdir)?;
+    mount_here(new, mode)?;
+    kernel::open_tree_clone(open()?, c"", OpenTree::empty()).during(Op::OpenSource)
 }
 
 fn mount_here(new: &Filesystem<'_>, mode: Option<&CStr>) -> Result<()> {

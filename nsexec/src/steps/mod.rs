@@ -171,7 +171,9 @@ impl<'a> Container<'a> {
                 console::console(self, socket, console::Size { rows, columns }, mount)
             }
             Step::HookPoint {} => self.hook_point(),
-            Step::Hook { path, timeout, pid_at, output } => hook::hook(self, path, timeout, pid_at, output),
+            Step::Hook { path, timeout, pid_at, output, inside } => {
+                hook::hook(self, path, &hook::Terms { timeout, pid_at, output, inside })
+            }
             Step::Pivot {} => root::pivot(self),
             Step::MoveRoot {} => root::move_root(self),
             Step::Sysctl { path, value } => host::sysctl(self, path, value),

@@ -196,7 +196,8 @@ impl Place<'_> {
         }
         // Nothing may pose as a file that labels and sysctls are written to (CVE-2019-16884).
         let allowed = self.proc_file || procfs && file::is_mount_root(&stat);
-        if !allowed && file::magic(&fd).during(Op::Statx)? == file::PROC_SUPER_MAGIC {
+        let is_procfs = file::magic(&fd).during(Op::Statx)? == file::PROC_SUPER_MAGIC;
+        if !allowed && is_procfs && inside::is_in_mount_of(root, c"proc", &stat).during(Op::Statx)? {
             return Err(Fault::without_errno(Op::OverProc));
         }
         Ok(Target { fd, mode: Some(stat.stx_mode) })

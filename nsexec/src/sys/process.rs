@@ -62,14 +62,6 @@ struct CloneArgs {
     cgroup: u64,
 }
 
-/// `long clone3(struct clone_args *args, size_t size)` with nothing shared: clone(2). 0 in the new process.
-fn clone3(args: &CloneArgs) -> Result<u32> {
-    // SAFETY: without CLONE_VM the new process runs on a copy of this stack, as after fork(2), and this program has
-    // one thread. The kernel reads the structure, which the borrow keeps alive, and may write to `pidfd` and
-    // `parent_tid`.
-    unsafe { call!(clone3, core::ptr::from_ref(args), size_of::<CloneArgs>()) }.map(|pid| pid as u32)
-}
-
 /// What becomes of the memory of a process that makes its successor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Memory {
@@ -161,13 +153,17 @@ pub struct Child {
     pidfd: OwnedFd,
 }
 
-/// fork(2), with a pidfd. None in the child.
+/// fork(2), with a pidfd. None in the child. By the old clone(2): a filter may be in force, and Docker's profile answers
+/// clone3(2) with ENOSYS, as it can't look into its arguments.
 pub fn fork() -> Result<Option<Child>> {
     use rustix::fd::FromRawFd;
     let mut pidfd: RawFd = -1;
-    let place = core::ptr::from_mut(&mut pidfd) as u64;
-    let args = CloneArgs { flags: CLONE_PIDFD, pidfd: place, exit_signal: SIGCHLD, ..CloneArgs::default() };
-    let Some(pid) = Pid::from_raw(clone3(&args)? as i32) else { return Ok(None) };
+    let (stack, flags) = (0_usize, CLONE_PIDFD | SIGCHLD);
+    // SAFETY: without CLONE_VM the new process runs on a copy of this stack, as after fork(2), and this program has one
+    // thread. With CLONE_PIDFD the kernel writes the third argument, and needs no more.
+    let pid =
+        unsafe { call!(clone, flags as usize, stack, core::ptr::from_mut(&mut pidfd), 0_usize, 0_usize) }?;
+    let Some(pid) = Pid::from_raw(pid as i32) else { return Ok(None) };
     // SAFETY: the kernel has stored a new fd there, which nobody else owns.
     let pidfd = unsafe { OwnedFd::from_raw_fd(core::ptr::read_volatile(&pidfd)) };
     Ok(Some(Child { pid, pidfd }))

@@ -10,7 +10,7 @@ fn hook(plan: Plan, script: &str, timeout: u32, stdin: &[u8], pid_at: u32) -> Pl
     plan.before_exec(StepBuf::HookArgs { args: list(&["sh", "-c", script]), flags: 0 })
         .before_exec(StepBuf::HookEnv { vars: list(&["PATH=/bin"]), flags: 0 })
         .before_exec(StepBuf::HookStdin { text: stdin.to_vec(), flags: 0 })
-        .before_exec(StepBuf::Hook { path: c("/bin/sh"), timeout, pid_at, output: NO_FD })
+        .before_exec(StepBuf::Hook { path: c("/bin/sh"), timeout, pid_at, output: NO_FD, inside: false })
 }
 
 #[test]
@@ -57,7 +57,8 @@ fn a_hook_that_does_not_end_is_killed() {
 fn a_missing_hook_is_reported_with_its_errno() {
     let mut plan = hook(Plan::new(&["true"]).pivot(), "", 0, b"", 0);
     let at = plan.start.len() - 2;
-    plan.start[at] = StepBuf::Hook { path: c("/missing"), timeout: 0, pid_at: 0, output: NO_FD };
+    plan.start[at] =
+        StepBuf::Hook { path: c("/missing"), timeout: 0, pid_at: 0, output: NO_FD, inside: false };
     let failure = plan.run().failure().unwrap();
     assert_eq!((failure.op, failure.errno), (Op::HookExec, 2));
 }

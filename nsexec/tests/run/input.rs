@@ -67,7 +67,13 @@ fn a_program_that_is_not_looked_for_is_refused() {
 #[test]
 fn a_hook_without_its_registers_is_refused() {
     let plan = Plan::new(&["true"]).pivot();
-    let plan = plan.before_exec(StepBuf::Hook { path: c("/bin/true"), timeout: 0, pid_at: 0, output: NO_FD });
+    let plan = plan.before_exec(StepBuf::Hook {
+        path: c("/bin/true"),
+        timeout: 0,
+        pid_at: 0,
+        output: NO_FD,
+        inside: false,
+    });
     assert_refused(&plan.run(), DecodeError::Order);
 }
 
@@ -77,7 +83,13 @@ fn a_pid_outside_of_the_state_is_refused() {
         .pivot()
         .before_exec(StepBuf::HookArgs { args: Vec::new(), flags: 0 })
         .before_exec(StepBuf::HookEnv { vars: Vec::new(), flags: 0 })
-        .before_exec(StepBuf::Hook { path: c("/bin/true"), timeout: 0, pid_at: 1, output: NO_FD });
+        .before_exec(StepBuf::Hook {
+            path: c("/bin/true"),
+            timeout: 0,
+            pid_at: 1,
+            output: NO_FD,
+            inside: false,
+        });
     assert_refused(&plan.run(), DecodeError::BadValue);
 }
 

@@ -59,9 +59,7 @@ pub(super) fn devices(tree: &Tree, resources: &LinuxResources, rules: &[Rule]) -
 
 /// Whether the caller isn't the host's root: its id isn't 0, or it is the root of a user namespace only.
 pub(super) fn is_unprivileged() -> bool {
-    // The initial user namespace maps every id to itself: "0 0 4294967295" (user_namespaces(7)).
-    let initial = |map: String| map.split_whitespace().eq(["0", "0", "4294967295"]);
-    !nix::unistd::geteuid().is_root() || !std::fs::read_to_string("/proc/self/uid_map").is_ok_and(initial)
+    !nix::unistd::geteuid().is_root() || crate::namespaces::is_in_user_namespace()
 }
 
 /// Writes the settings in order; a write that has to wait for others is tried again at the end.

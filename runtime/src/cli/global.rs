@@ -141,7 +141,7 @@ fn resolve(given: &[(String, Option<OsString>)]) -> Result<Global, Error> {
             Uid::effective().is_root(),
             env::var_os("XDG_RUNTIME_DIR").as_deref(),
             env::var_os("USER").as_deref(),
-            crate::facts::is_in_user_namespace,
+            crate::namespaces::is_in_user_namespace,
         ),
     };
     let log = value("log").map(PathBuf::from);

@@ -2,7 +2,7 @@
 
 use super::text::{c_string, c_strings};
 use super::{Builder, Error, FdRole, Options};
-use oci_spec::runtime::{Hook, Hooks, Spec};
+use oci_spec::runtime::{Hook, Hooks, PosixRlimitType, Spec};
 use skeg_proto::NO_FD;
 use skeg_proto::step::StepBuf;
 
@@ -26,7 +26,7 @@ impl Builder {
             Some([_, ..]) => self.fd(FdRole::HookOutput),
             _ => NO_FD,
         };
-        let context = Context { state, default_env: &[], output };
+        let context = Context { state, default_env: &[], output, inside: false };
         self.hook_list(hooks, Hooks::create_container, "createContainer", &context)
     }
 
@@ -35,13 +35,14 @@ impl Builder {
     pub(super) fn start_container_hooks(&mut self, spec: &Spec, options: &Options) -> Result<(), Error> {
         let Some(hooks) = spec.hooks() else { return Ok(()) };
         let output = match hooks.start_container().as_deref() {
-            // `start` is another process than `create`, and has no file of its own.
-            Some([_, ..]) if !options.fifo => self.fd(FdRole::HookOutput),
+            // `start` is another process than `create`, and has no file of its own. Nor is one of use under a limit of
+            // what may be written to files, which holds for the hook by then.
+            Some([_, ..]) if !options.fifo && !limits_files(spec) => self.fd(FdRole::HookOutput),
             _ => NO_FD,
         };
         let default_env = spec.process().as_ref().and_then(|p| p.env().as_deref()).unwrap_or_default();
         let state = StateText::new(spec, options, "created");
-        let context = Context { state, default_env, output };
+        let context = Context { state, default_env, output, inside: true };
         self.hook_list(hooks, Hooks::start_container, "startContainer", &context)
     }
 
@@ -52,7 +53,7 @@ impl Builder {
         name: &str,
         context: &Context<'_>,
     ) -> Result<(), Error> {
-        let Context { state, default_env, output } = context;
+        let Context { state, default_env, output, inside } = context;
         for (index, hook) in list(hooks).iter().flatten().enumerate() {
             let origin = format!("hooks.{name}[{index}] ({})", hook.path().display());
             let path = c_string(hook.path(), &origin)?;
@@ -66,7 +67,8 @@ impl Builder {
             self.push(StepBuf::HookEnv { vars: c_strings(env, &origin)?, flags: 0 }, origin.clone());
             self.push(StepBuf::HookStdin { text: state.text.clone().into_bytes(), flags: 0 }, origin.clone());
             let timeout = seconds.saturating_mul(1000);
-            self.push(StepBuf::Hook { path, timeout, pid_at: state.pid_at, output: *output }, origin);
+            let (pid_at, output, inside) = (state.pid_at, *output, *inside);
+            self.push(StepBuf::Hook { path, timeout, pid_at, output, inside }, origin);
         }
         Ok(())
     }
@@ -79,6 +81,13 @@ struct Context<'a> {
     default_env: &'a [String],
     /// The fd of the file for their output.
     output: u32,
+    /// They run as the program would.
+    inside: bool,
+}
+
+fn limits_files(spec: &Spec) -> bool {
+    let limits = spec.process().as_ref().and_then(|process| process.rlimits().as_deref()).unwrap_or_default();
+    limits.iter().any(|limit| limit.typ() == PosixRlimitType::RlimitFsize)
 }
 
 /// The state JSON for a hook inside the container, with the place for the pid as it is seen there.

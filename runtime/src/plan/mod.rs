@@ -10,7 +10,6 @@ mod exec;
 mod hooks;
 mod mounts;
 mod namespaces;
-mod overlay;
 pub mod print;
 mod process;
 mod root;
@@ -35,7 +34,7 @@ use skeg_proto::step::StepBuf;
 use skeg_proto::write::{InitBuf, WriteError};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What nsexec executes, with the place of config.json that each step comes from.
 #[derive(Clone, Debug, PartialEq)]
@@ -287,9 +286,4 @@ impl Plan {
         let start = steps.skip_while(|(_, planned)| !matches!(planned.step, StepBuf::Ready { .. }));
         start.map(|(number, planned)| (number, planned.origin.to_string())).collect()
     }
-}
-
-/// A path of the config as one inside the root: absolute.
-fn absolute(path: &Path) -> PathBuf {
-    Path::new("/").join(path)
 }

@@ -2,7 +2,7 @@
 
 use super::root::is_late_readonly;
 use super::text::{c_string, c_strings};
-use super::{Builder, Creation, Error, Options, absolute, overlay};
+use super::{Builder, Creation, Error, Options};
 use crate::cgroup::Layout;
 use crate::config::{Bind, MountOptions, destination, is_proc_file, mount_options};
 use crate::facts::Facts;
@@ -49,28 +49,35 @@ impl Builder {
                     self.attach(&entry, spec, creation, source)?;
                 }
                 "bind" => self.bind(&entry, &options.bundle)?,
-                _ => self.filesystem(&entry, spec, options)?,
+                _ => self.filesystem(&entry)?,
             }
         }
         if let Some(dir) = &options.notify_dir {
             let source = c_string(dir, "NOTIFY_SOCKET")?;
-            // It is in the state directory of the host. One can send to a socket on a read-only mount.
-            let mut step = bind_step(c"/run/notify".to_owned(), source);
-            if let StepBuf::Bind { attr_set, .. } = &mut step {
-                *attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-            }
+            let step = StepBuf::Bind {
+                target: c"/run/notify".to_owned(),
+                source,
+                recursive: true,
+                // It is in the state directory of the host. One can send to a socket on a read-only mount.
+                attr_set: MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+                attr_clear: 0,
+                tree_set: 0,
+                tree_clear: 0,
+                propagation: Vec::new(),
+                no_symlinks: false,
+                procfs: false,
+                source_nofollow: false,
+                target_nofollow: false,
+                proc_file: false,
+            };
             self.push(step, "NOTIFY_SOCKET");
         }
         Ok(())
     }
 
-    fn filesystem(&mut self, entry: &Entry<'_>, spec: &Spec, given: &Options) -> Result<(), Error> {
+    fn filesystem(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         let options = &entry.options;
         let mut parameters = options.filesystem_parameters(entry.fstype);
-        if let ("overlay", Some(root)) = (entry.fstype, spec.root()) {
-            let root = given.bundle.join(root.path());
-            parameters = parameters.into_iter().map(|it| overlay::absolute(it, &root)).collect();
-        }
         parameters.extend(entry.context());
         check_length(&parameters, &entry.origin)?;
         let keep_mode = entry.fstype == "tmpfs" && !options.data.iter().any(|o| o.starts_with("mode="));
@@ -213,30 +220,11 @@ fn check_length(parameters: &[String], origin: &str) -> Result<(), Error> {
 
 /// The place of a mount in config.json, for people.
 pub(super) fn origin(index: usize, mount: &Mount) -> String {
-    format!("mounts[{index}] ({})", absolute(mount.destination()).display())
+    format!("mounts[{index}] ({})", Path::new("/").join(mount.destination()).display())
 }
 
 const MOUNT_LABEL: &str = "linux.mountLabel";
 
 fn mount_label(spec: &Spec) -> Option<&str> {
     spec.linux().as_ref()?.mount_label().as_deref().filter(|label| !label.is_empty())
-}
-
-/// A plain recursive bind of a host path.
-pub(super) fn bind_step(target: std::ffi::CString, source: std::ffi::CString) -> StepBuf {
-    StepBuf::Bind {
-        target,
-        source,
-        recursive: true,
-        attr_set: 0,
-        attr_clear: 0,
-        tree_set: 0,
-        tree_clear: 0,
-        propagation: Vec::new(),
-        no_symlinks: false,
-        procfs: false,
-        source_nofollow: false,
-        target_nofollow: false,
-        proc_file: false,
-    }
 }
