@@ -1,5 +1,7 @@
 //! User namespaces made by root: mappings, and what a mapped root may do.
 
+use std::fs;
+
 use skeg_tests::{Bundle, Invocation, host, json, need_root, not_runc};
 
 #[test]
@@ -214,4 +216,30 @@ fn user_namespace_in_one_that_denies_setgroups_works() {
     let run = Invocation::new("unshare").args(["-Urm"]).arg(host::runtime()).arg("--root").arg(state);
     let seen = run.args(["run", "--bundle"]).arg(container.path()).arg(&container.id).finish().ok().json();
     assert_eq!(seen["ids"]["uid"], 0);
+}
+
+/// A user namespace that maps every id to itself looks like the host's, and is not. Seen failing where the map is what
+/// tells: the device rules were EPERM.
+#[test]
+fn root_of_a_namespace_that_maps_all_ids_is_not_the_hosts() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::probe(&["say", "here"]);
+    let gate = container.file("gate");
+    nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let script = format!(
+        "echo ready; read go < {}; exec {} --root {} run {}",
+        gate.display(),
+        host::runtime().display(),
+        container.state_root().display(),
+        container.id
+    );
+    let run = Invocation::new("unshare").args(["--user", "--mount", "sh", "-c", &script]);
+    let run = run.cwd(container.path()).spawn();
+    assert_eq!(run.line(), "ready");
+    for file in ["uid_map", "gid_map"] {
+        fs::write(format!("/proc/{}/{file}", run.pid()), "0 0 4294967295").unwrap();
+    }
+    fs::write(gate, "go\n").unwrap();
+    assert_eq!(run.finish().ok().stdout, "here\n");
 }
