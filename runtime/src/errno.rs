@@ -24,6 +24,11 @@ pub fn meaning(errno: Errno) -> String {
     }
 }
 
+/// The errno of an I/O error of the standard library; EIO for one that is no system call's.
+pub fn of(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}
+
 /// The words for an I/O error of the standard library.
 pub fn io_words(error: &std::io::Error) -> String {
     error.raw_os_error().map_or_else(|| error.to_string(), |code| words(Errno::from_raw(code)))

@@ -48,7 +48,7 @@ impl Facts {
                 && std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|s| s.trim() == "deny"),
             newuidmap: tool("newuidmap"),
             newgidmap: tool("newgidmap"),
-            kcore: std::path::Path::new(KCORE).exists(),
+            kcore: Path::new(KCORE).exists(),
             permitted: crate::sys::permitted_capabilities(),
         }
     }
@@ -57,7 +57,7 @@ impl Facts {
 impl Facts {
     /// What the checks of a config depend on.
     pub fn config_context(&self) -> Context {
-        let has = |path: &str| std::path::Path::new(path).exists();
+        let has = |path: &str| Path::new(path).exists();
         Context {
             // Root of a user namespace that somebody else has made needs no further one.
             rootless: self.rootless && !geteuid().is_root(),

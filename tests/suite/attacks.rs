@@ -589,7 +589,7 @@ fn one_of_many_creates_of_an_id_wins() {
 }
 
 /// Whoever wins, one `delete --force` afterwards removes what is left, and nothing of it is frozen. Seen failing with
-/// LOCK_SH in the place of LOCK_EX in container/lock.rs, and with `end_all` taken out of cgroup/remove.rs.
+/// LOCK_SH in the place of LOCK_EX in container/lock.rs, and with `let_go` taken out of cgroup/remove.rs.
 #[test]
 fn commands_that_race_leave_no_half_of_a_container() {
     only_skeg!();

@@ -431,7 +431,7 @@ fn exec_in_a_cgroup_beside_the_containers_is_refused() {
 }
 
 /// What `exec` has just put there ends with nobody's PID namespace, and `pause` may have stopped it: neither it nor the
-/// delete would ever end. Seen failing with `end_all` taken out of cgroup/remove.rs.
+/// delete would ever end. Seen failing with `let_go` taken out of cgroup/remove.rs.
 #[test]
 fn frozen_process_of_an_ended_container_is_let_go() {
     need_root!();

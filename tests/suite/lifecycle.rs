@@ -1,10 +1,15 @@
 //! create, start, kill and delete, and the states between them.
 
 use std::fs;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
 use skeg_tests::leftovers::reap_all_ended;
-use skeg_tests::process::wait_for_end;
-use skeg_tests::{Bundle, Value, json, need_root, not_runc};
+use skeg_tests::process::{LIMIT, wait_for_end};
+use skeg_tests::{Bundle, Invocation, Value, host, json, leftovers, need_root, not_runc};
 
 /// A container whose program has ended.
 #[track_caller]
@@ -306,5 +311,119 @@ fn processes_that_no_state_tells_of_are_deleted_with_the_container() {
     state["init_process_pid"] = json!(0);
     fs::write(&path, state.to_string()).unwrap();
     container.command("delete", &["--force"]).finish().ok();
+    container.nothing_left();
+}
+
+/// A create that was killed early knew only where its cgroup would be. Seen failing where delete takes all that is there
+/// for the container's: it killed who was in it, and removed it.
+#[test]
+fn cgroup_of_others_outlives_a_create_that_was_killed() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::pausing();
+    let name = format!("{}-others", container.id);
+    let cgroups: Vec<_> = host::cgroup_hierarchies().iter().map(|root| root.join(&name)).collect();
+    let mut stranger = Invocation::new("sleep").args(["1000"]).spawn();
+    for cgroup in &cgroups {
+        fs::create_dir(cgroup).unwrap();
+        // A cpuset has to be given its processors first.
+        let _ = fs::write(cgroup.join("cgroup.procs"), stranger.pid().to_string());
+    }
+    let container = container.set("/linux/cgroupsPath", format!("/{name}")).set("/process/terminal", true);
+    // A socket on which nobody is waited for any more.
+    let path = container.file("console");
+    let listener = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    bind(listener.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+    listen(&listener, Backlog::new(0).unwrap()).unwrap();
+    let _full = UnixStream::connect(&path).unwrap();
+    let options = ["--console-socket", path.to_str().unwrap()];
+    let mut create = container.command("create", &options).spawn();
+    let state = container.state_root().join(&container.id).join("state.json");
+    let deadline = Instant::now() + LIMIT;
+    while !state.exists() {
+        assert!(Instant::now() < deadline, "{}", create.errors());
+        thread::sleep(Duration::from_millis(1));
+    }
+    create.signal(libc::SIGKILL);
+    create.wait();
+    container.command("delete", &["--force"]).finish().ok();
+    assert!(!stranger.has_ended());
+    assert!(cgroups.iter().all(|cgroup| cgroup.exists()));
+    stranger.signal(libc::SIGKILL);
+    stranger.wait();
+    leftovers::remove_cgroups(&name);
+    container.nothing_left();
+}
+
+/// Whoever has it now. Seen failing where delete kills what it finds in the cgroup of a container that has ended.
+#[test]
+fn container_in_the_cgroup_of_one_that_has_ended_lives_on() {
+    need_root!();
+    not_runc!();
+    let old = Bundle::probe(&["exit", "0"]);
+    let path = format!("/{}-shared", old.id);
+    let old = old.set("/linux/cgroupsPath", path.as_str());
+    old.create().ok();
+    old.start().ok();
+    old.wait();
+    let new = Bundle::pausing().set("/linux/cgroupsPath", path.as_str()).running();
+    // It can't be removed, which takes until the limit to be known.
+    old.delete().fails_with("busy");
+    assert_eq!(new.status(), "running");
+    new.kill("KILL").ok();
+    new.wait();
+    new.delete().ok();
+    old.delete().ok();
+    old.nothing_left();
+    leftovers::remove_cgroups(&old.id);
+}
+
+/// Seen failing where the end of the FIFO is taken for the exec, whatever has come in between: it said nothing, and ran the
+/// poststart hook.
+#[test]
+fn start_of_a_container_that_is_deleted_meanwhile_fails() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::pausing();
+    let journal = container.file("journal");
+    let started = container.file("started");
+    nix::unistd::mkfifo(&started, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let container = container
+        .mount("/started", "bind", &started, &["bind"])
+        .hook_with(
+            "startContainer",
+            json!({"path": "/bin/sh", "args": ["sh", "-c", "echo here > /started; exec sleep 1000"]}),
+        )
+        .hook("poststart", &format!("echo poststart > {}", journal.display()));
+    container.create().ok();
+    let start = container.command("start", &[]).spawn();
+    assert_eq!(fs::read_to_string(&started).unwrap(), "here\n");
+    container.command("delete", &["--force"]).finish().ok();
+    let (output, _) = start.detach();
+    output.exits(1).fails_with("cannot start a container that has stopped");
+    assert!(!journal.exists());
+    container.wait();
+    container.nothing_left();
+}
+
+/// Between the last word of its process and its own last file. Seen failing where a container without that file is being
+/// created for ever: it could neither be killed nor deleted.
+#[test]
+fn create_that_was_killed_at_its_end_has_made_a_container() {
+    need_root!();
+    not_runc!();
+    let container = Bundle::pausing().running();
+    let directory = container.state_root().join(&container.id);
+    let [path, unfinished] = ["state.json", "creating.json"].map(|name| directory.join(name));
+    let mut state: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    fs::rename(&path, unfinished).unwrap();
+    state["init_process_pid"] = json!(0);
+    fs::write(&path, state.to_string()).unwrap();
+    assert_eq!(container.status(), "running");
+    container.exec(&["/probe", "exit", "0"]).ok();
+    container.command("update", &["--pids-limit", "100"]).finish().ok();
+    container.kill("KILL").ok();
+    container.wait();
+    container.delete().ok();
     container.nothing_left();
 }

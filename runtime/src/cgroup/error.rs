@@ -1,5 +1,6 @@
 //! What can go wrong with a cgroup, in sentences that carry the place in config.json, the file and the errno.
 
+use crate::errno::words;
 use nix::errno::Errno;
 use std::path::PathBuf;
 
@@ -112,9 +113,4 @@ impl Error {
     pub(super) fn setting(setting: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Setting { setting: setting.into(), reason: reason.into() }
     }
-}
-
-/// `ENOENT: no such file or directory`.
-fn words(errno: Errno) -> String {
-    format!("{errno:?}: {}", errno.desc().to_ascii_lowercase())
 }

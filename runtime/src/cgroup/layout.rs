@@ -117,7 +117,7 @@ impl OwnCgroup {
     fn read_file(path: &Path) -> Result<Self> {
         match fs::read_to_string(path) {
             Ok(text) => Ok(Self::parse(&text)),
-            Err(e) => Err(Error::io("read", path, errno(&e))),
+            Err(e) => Err(Error::io("read", path, crate::errno::of(&e))),
         }
     }
 
@@ -176,8 +176,4 @@ fn cgroup_mount_root<'a>(line: &'a str, group: &str) -> Option<&'a str> {
 fn inside(path: &Path) -> PathBuf {
     let names = path.components().filter(|c| matches!(c, Component::Normal(_)));
     Path::new("/").join(names.collect::<PathBuf>())
-}
-
-pub(super) fn errno(e: &std::io::Error) -> nix::errno::Errno {
-    nix::errno::Errno::from_raw(e.raw_os_error().unwrap_or(libc::EIO))
 }

@@ -41,6 +41,11 @@ impl Paths {
         self.dirs.len() == 1 && self.dirs.contains_key("")
     }
 
+    /// The directories that exist now.
+    pub fn existing(&self) -> BTreeSet<PathBuf> {
+        self.dirs.values().filter(|dir| dir.exists()).cloned().collect()
+    }
+
     /// The mount point that `dir` is below: nothing is made or removed there or above.
     pub(super) fn mount_of(&self, dir: &Path) -> PathBuf {
         let root = Path::new(ROOT);
@@ -94,8 +99,8 @@ pub fn locate_here(
         return Ok(paths);
     }
     let mountinfo = Path::new("/proc/self/mountinfo");
-    let text = std::fs::read_to_string(mountinfo)
-        .map_err(|e| Error::io("read", mountinfo, super::layout::errno(&e)))?;
+    let text =
+        std::fs::read_to_string(mountinfo).map_err(|e| Error::io("read", mountinfo, crate::errno::of(&e)))?;
     own.rebase(&text);
     locate(layout, cgroups_path, id, &own)
 }

@@ -3,7 +3,6 @@
 use super::dir::Dir;
 use super::error::{Error, Result};
 use super::freeze;
-use super::kill;
 use super::paths::Paths;
 use super::tree::Tree;
 use nix::errno::Errno;
@@ -24,7 +23,7 @@ pub(super) fn remove_all(tree: &Tree, paths: &Paths) -> Result<()> {
     for hierarchy in unified.chain(ours().filter(|hierarchy| !hierarchy.is_v2())) {
         match rmdir(&hierarchy.dir) {
             Ok(()) => continue,
-            Err(Errno::EBUSY) => end_all(tree),
+            Err(Errno::EBUSY) => let_go(tree),
             Err(_) => {}
         }
         // One that fails is no reason to leave the others.
@@ -33,14 +32,11 @@ pub(super) fn remove_all(tree: &Tree, paths: &Paths) -> Result<()> {
     result
 }
 
-/// Kills what is left in the cgroup and lets it run, as only then it leaves: init has ended, but what `exec` had just put
-/// there is in no PID namespace that ends with it, and `pause` may have stopped it. The container's lock keeps the next
-/// `pause` out.
-fn end_all(tree: &Tree) {
-    for result in [kill::kill_all(tree), freeze::thaw(tree)] {
-        if let Err(e) = result {
-            log::debug!("{e}");
-        }
+/// Lets what is left in the cgroup run, as only then it leaves: init has ended, but what `exec` had just put there is in
+/// no PID namespace that ends with it, and `pause` may have stopped it. The container's lock keeps the next `pause` out.
+fn let_go(tree: &Tree) {
+    if let Err(e) = freeze::thaw(tree) {
+        log::debug!("{e}");
     }
 }
 
@@ -79,5 +75,5 @@ fn remove_until(dir: &Dir, v2: bool, deadline: Instant) -> Result<()> {
 }
 
 fn rmdir(dir: &Dir) -> Result<(), Errno> {
-    std::fs::remove_dir(dir.path()).map_err(|e| super::layout::errno(&e))
+    std::fs::remove_dir(dir.path()).map_err(|e| crate::errno::of(&e))
 }

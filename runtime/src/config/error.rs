@@ -14,7 +14,7 @@ pub enum Error {
     #[error("JSON specification file {0} not found")]
     NotFound(PathBuf),
     /// The file can't be read.
-    #[error("{}: {errno:?}: {}", .file.display(), .errno.desc().to_lowercase())]
+    #[error("{}: {}", .file.display(), crate::errno::words(*errno))]
     Read {
         /// The file.
         file: PathBuf,

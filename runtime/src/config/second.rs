@@ -40,11 +40,11 @@ pub(super) fn parse<T: Document>(text: &str, file: &Path) -> Result<T, Error> {
 pub fn notes(text: &[u8]) -> Vec<Problem> {
     let Ok(mut value) = serde_json::from_slice(text) else { return Vec::new() };
     repair::spec(&mut value);
-    let ignored = RefCell::default();
+    let mut findings = Findings::default();
     // What is wrong with the values is told by `parse`.
-    let _ = serde_path_to_error::deserialize::<_, Spec>(Reader::new(&value, &ignored));
-    let unknown = ignored
-        .into_inner()
+    let _ = findings.read::<Spec>(&mut value, if text.len() > LONGEST { 1 } else { MOST_ATTEMPTS });
+    let unknown = findings
+        .ignored
         .into_iter()
         .map(|property| Problem { path: property.place.to_string(), message: property.message() });
     unknown.chain(twice::properties(text)).collect()

@@ -13,7 +13,8 @@ pub(super) fn in_words(error: &serde_path_to_error::Error<serde_json::Error>) ->
     }
     // Environments hold secrets, and a value of the wrong type would be repeated.
     if place.0.iter().any(|step| *step == Step::Key("env".to_owned())) {
-        return (place, "expected an array of strings".into());
+        let is_element = matches!(place.0.last(), Some(Step::Index(_)));
+        return (place, if is_element { "expected a string" } else { "expected an array of strings" }.into());
     }
     (place, reworded(&message))
 }

@@ -134,6 +134,8 @@ impl State {
     /// may have given it away. `owner` is the name of the state directory's owner, which only `list` tells.
     pub fn to_oci<'a>(&'a self, status: Status, owner: &'a str) -> OciState<'a> {
         let pid = if status == Status::Stopped { 0 } else { self.pid };
+        // podman takes any status but runc's for an internal error.
+        let status = if status == Status::Creating { Status::Created } else { status };
         let Self { oci_version, id, bundle, rootfs, created, annotations, .. } = self;
         OciState { oci_version, id, pid, status, bundle, rootfs, created, annotations, owner }
     }

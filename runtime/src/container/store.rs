@@ -208,6 +208,11 @@ impl Directory {
         self.lock_within(PATIENCE)?.ok_or_else(|| Error::Locked(self.id.clone()))
     }
 
+    /// Whether another command is changing this container now.
+    pub fn is_locked(&self) -> Result<bool, Error> {
+        Ok(self.lock_within(Duration::ZERO)?.is_none())
+    }
+
     fn lock_within(&self, patience: Duration) -> Result<Option<Lock>, Error> {
         // A lock belongs to the open file description: a second one, so that it ends with the lock, not with `self`.
         let own = openat(&self.fd, ".", OPEN_DIRECTORY, Mode::empty()).map_err(|errno| match errno {

@@ -9,7 +9,6 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use std::ffi::CString;
 use std::fs;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -97,17 +96,13 @@ fn user_namespace(wanted: &IdMapNamespace) -> Result<OwnedFd, Errno> {
 }
 
 fn map_and_open(holder: Pid, uids: &str, gids: &str) -> Result<OwnedFd, Errno> {
-    fs::write(format!("/proc/{holder}/uid_map"), uids).map_err(errno)?;
-    fs::write(format!("/proc/{holder}/gid_map"), gids).map_err(errno)?;
+    fs::write(format!("/proc/{holder}/uid_map"), uids).map_err(|error| crate::errno::of(&error))?;
+    fs::write(format!("/proc/{holder}/gid_map"), gids).map_err(|error| crate::errno::of(&error))?;
     open(format!("/proc/{holder}/ns/user").as_ref())
 }
 
 fn open(namespace: &Path) -> Result<OwnedFd, Errno> {
-    fs::File::open(namespace).map(OwnedFd::from).map_err(errno)
-}
-
-fn errno(error: io::Error) -> Errno {
-    Errno::from_raw(error.raw_os_error().unwrap_or(0))
+    fs::File::open(namespace).map(OwnedFd::from).map_err(|error| crate::errno::of(&error))
 }
 
 /// The type of the file system that a path is on, for a message: the one time that the mount table is read.

@@ -81,7 +81,9 @@ pub fn create(store: &Store, request: &Request) -> Result<Created, Error> {
 
     let creation = Creation::new(&spec, &facts)?;
     let paths = cgroup::locate_here(&facts.cgroup, cgroups_path(&spec), request.id.as_str(), own)?;
-    let mut state = first_state(&spec, request, &bundle, &creation, &facts, paths.clone())?;
+    // If this ends here, whoever deletes what there is must not take for ours what others have.
+    let known = cgroup::Paths { found: paths.existing(), ..paths.clone() };
+    let mut state = first_state(&spec, request, &bundle, &creation, &facts, known)?;
     let (directory, lock) = store.create(&request.id)?;
     let mut rollback = Rollback::new(directory, lock, Cgroup::new(paths));
     // Before anything else exists: whatever becomes of us, `delete --force` finds it.

@@ -1,7 +1,7 @@
 //! `delete`: ends what is left of a container and removes it.
 
 use super::Error;
-use super::inspect::{hook_state, load, look, unfinished};
+use super::inspect::{hook_state, load, look_locked, unfinished};
 use crate::cgroup::Cgroup;
 use crate::container::status::allowed;
 use crate::container::{Directory, Id, Lock, Operation, Signal, State, Status, Store, store};
@@ -29,7 +29,7 @@ pub fn delete(store: &Store, id: &Id, force: bool) -> Result<(), Error> {
         other => other?,
     };
     if !force {
-        let (state, status) = look(&directory)?;
+        let (state, status) = look_locked(&directory, &lock)?;
         allowed(Operation::Delete, id, status)?;
         return destroy(&directory, &lock, &state);
     }
@@ -88,9 +88,10 @@ fn end_process(state: &State, cgroup: &Cgroup) -> Result<(), Error> {
         }
         wait(&process, &state.id)?;
     }
-    // What init has left in a PID namespace that others share; or a create that was killed before it knew init.
-    let may_have_more = !state.ends_with_init || state.pid == 0;
-    if may_have_more && !cgroup.pids()?.is_empty() {
+    // What init has left in a PID namespace that others share; or a create that was killed before it knew init, in a
+    // cgroup that it has made.
+    let is_unknown = state.pid == 0 && state.cgroup.found.is_empty();
+    if (!state.ends_with_init || is_unknown) && !cgroup.pids()?.is_empty() {
         cgroup.kill_all()?;
     }
     Ok(())

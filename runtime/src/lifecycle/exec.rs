@@ -112,7 +112,8 @@ pub fn exec(store: &Store, request: &Request) -> Result<i32, Error> {
         memory_policy: state.memory_policy.as_ref(),
     };
     let plan = plan::compile_exec(&request.process, &facts, &options, filter.as_ref())?;
-    let init = init.as_fd().try_clone_to_owned().map_err(|e| syscall("copy a pidfd")(errno(&e)))?;
+    let init =
+        init.as_fd().try_clone_to_owned().map_err(|e| syscall("copy a pidfd")(crate::errno::of(&e)))?;
     stage.send_fds(&open_fds(&plan, &cgroup, console, init, &state)?)?;
     let (pid, master) = lead(&mut stage, &plan, &cgroup, &state, request)?;
     stage.reap_first();
@@ -253,10 +254,6 @@ fn open_root(state: &State) -> Result<OwnedFd, Error> {
         Some(_) => Ok(root),
         None => Err(syscall("open the root of the container's process")(nix::errno::Errno::ESRCH)),
     }
-}
-
-fn errno(error: &std::io::Error) -> nix::errno::Errno {
-    nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `pause` and `resume`: the cgroup's freezer.
 
 use super::Error;
-use super::inspect::look;
+use super::inspect::look_locked;
 use crate::cgroup::Cgroup;
 use crate::container::status::allowed;
 use crate::container::{Id, Operation, Store};
@@ -23,8 +23,8 @@ fn change(
     apply: impl Fn(&Cgroup) -> Result<(), crate::cgroup::Error>,
 ) -> Result<(), Error> {
     let directory = store.open(id)?;
-    let _lock = directory.lock()?;
-    let (state, status) = look(&directory)?;
+    let lock = directory.lock()?;
+    let (state, status) = look_locked(&directory, &lock)?;
     allowed(operation, id, status)?;
     Ok(apply(&Cgroup::new(state.cgroup))?)
 }

@@ -2,19 +2,31 @@
 
 use super::Error;
 use crate::cgroup::Cgroup;
-use crate::container::{Directory, State, Status};
+use crate::container::{Directory, Lock, State, Status};
 use crate::hooks::HookState;
 
 /// The state of a container, and its status now.
 pub fn look(directory: &Directory) -> Result<(State, Status), Error> {
     let (state, is_ready) = load(directory)?;
+    // A create may have been killed after it had let its process go.
+    if !is_ready && directory.is_locked()? && state.init().is_alive()? {
+        return Ok((state, Status::Creating));
+    }
+    with_status(directory, state)
+}
+
+/// As [`look`], for who holds the lock: no create is at work.
+pub(super) fn look_locked(directory: &Directory, _held: &Lock) -> Result<(State, Status), Error> {
+    let (state, _) = load(directory)?;
+    with_status(directory, state)
+}
+
+fn with_status(directory: &Directory, state: State) -> Result<(State, Status), Error> {
     let frozen = || Cgroup::new(state.cgroup.clone()).is_frozen().unwrap_or(false);
     let status = match state.pid {
         // Its create is under way, or was killed.
         0 => Status::Stopped,
-        _ if is_ready => directory.status(&state, frozen)?,
-        _ if state.init().is_alive()? => Status::Creating,
-        _ => Status::Stopped,
+        _ => directory.status(&state, frozen)?,
     };
     Ok((state, status))
 }

@@ -15,7 +15,7 @@ pub fn kill(store: &Store, id: &Id, signal: Signal, all: bool) -> Result<(), Err
     }
     allowed(Operation::Kill, id, status)?;
     let cgroup = Cgroup::new(state.cgroup.clone());
-    if signal == Signal::KILL && !state.ends_with_init {
+    if signal == Signal::KILL && !state.ends_with_init && !state.cgroup.is_empty() {
         return Ok(cgroup.kill_all()?);
     }
     let sent = match state.init().open()? {

@@ -2,7 +2,7 @@
 
 use super::Error;
 use super::error::syscall;
-use super::inspect::{hook_state, look};
+use super::inspect::{hook_state, look_locked};
 use crate::container::status::allowed;
 use crate::container::{Directory, Id, Operation, State, Status, Store, store};
 use crate::hooks;
@@ -18,8 +18,8 @@ use std::os::fd::{AsFd, OwnedFd};
 pub fn start(store: &Store, id: &Id) -> Result<(), Error> {
     let directory = store.open(id)?;
     let (state, listening) = {
-        let _lock = directory.lock()?;
-        let (state, status) = look(&directory)?;
+        let lock = directory.lock()?;
+        let (state, status) = look_locked(&directory, &lock)?;
         allowed(Operation::Start, id, status)?;
         let listening = let_go(&directory, &state)?;
         (state, listening)
@@ -27,6 +27,7 @@ pub fn start(store: &Store, id: &Id) -> Result<(), Error> {
     // From here on it may take as long as a hook likes: others may change the container meanwhile.
     if let Some(fifo) = listening {
         wait_for_exec(fifo, &state.start_origins).map_err(|error| end(&directory, &state, error))?;
+        still_there(&directory)?;
     }
     poststart(&directory, &state)
 }
@@ -53,9 +54,18 @@ pub(super) fn poststart(directory: &Directory, state: &State) -> Result<(), Erro
     if state.hooks_poststart.is_empty() {
         return Ok(());
     }
+    still_there(directory)?;
     let text = hook_state(state, Status::Running);
     hooks::run(&state.hooks_poststart, "poststart", &text, &state.bundle, None)
         .map_err(|error| end(directory, state, error.into()))
+}
+
+/// A container that is deleted meanwhile has not been started: who deletes it has the lock until it is gone.
+fn still_there(directory: &Directory) -> Result<(), Error> {
+    match directory.lock() {
+        Err(store::Error::DoesNotExist) => Ok(allowed(Operation::Start, directory.id(), Status::Stopped)?),
+        lock => Ok(lock.map(drop)?),
+    }
 }
 
 /// Ends a container that could not be started (runtime.md, "Lifecycle", 7 and 9); returns why.

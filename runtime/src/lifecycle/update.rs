@@ -1,7 +1,7 @@
 //! `update`: changes the limits of a container.
 
 use super::Error;
-use super::inspect::look;
+use super::inspect::look_locked;
 use crate::cgroup::Cgroup;
 use crate::container::status::allowed;
 use crate::container::{Id, Operation, State, Store};
@@ -18,7 +18,7 @@ pub fn update(
 ) -> Result<(), Error> {
     let directory = store.open(id)?;
     let lock = directory.lock()?;
-    let (mut state, status) = look(&directory)?;
+    let (mut state, status) = look_locked(&directory, &lock)?;
     allowed(Operation::Update, id, status)?;
     let before = state.resources.clone().unwrap_or_default();
     state.resources = Some(Cgroup::new(state.cgroup.clone()).update(&before, new)?);
