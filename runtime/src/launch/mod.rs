@@ -18,6 +18,9 @@ use std::fs::File;
 use std::io::{IoSlice, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+/// What /proc/PID/exe of nsexec begins with.
+pub const MEMFD: &str = "/memfd:nsexec";
+
 /// Why a container's process could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

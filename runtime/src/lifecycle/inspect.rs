@@ -4,15 +4,36 @@ use super::Error;
 use crate::cgroup::Cgroup;
 use crate::container::{Directory, Lock, State, Status};
 use crate::hooks::HookState;
+use crate::launch;
+use std::time::{Duration, Instant};
+
+/// How long a `run` may take to finish the state of a container whose program runs.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The state of a container, and its status now.
 pub fn look(directory: &Directory) -> Result<(State, Status), Error> {
-    let (state, is_ready) = load(directory)?;
-    // A create may have been killed after it had let its process go.
-    if !is_ready && directory.is_locked()? && state.init().is_alive()? {
-        return Ok((state, Status::Creating));
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (state, is_ready) = load(directory)?;
+        if is_ready {
+            return with_status(directory, state);
+        }
+        // A create may have been killed after it had let its process go.
+        if !directory.is_locked()? || !state.init().is_alive()? {
+            return with_status(directory, load(directory)?.0);
+        }
+        if is_stage(state.pid) || Instant::now() >= deadline {
+            return Ok((state, Status::Creating));
+        }
+        // `run` finishes the state once the program has begun: whoever has heard from that must not be refused.
+        std::thread::sleep(Duration::from_millis(1));
     }
-    with_status(directory, state)
+}
+
+/// Whether this is nsexec still. What can't be told is taken for it.
+fn is_stage(pid: i32) -> bool {
+    let exe = std::fs::read_link(format!("/proc/{pid}/exe"));
+    exe.map_or(true, |exe| exe.as_os_str().as_encoded_bytes().starts_with(launch::MEMFD.as_bytes()))
 }
 
 /// As [`look`], for who holds the lock: no create is at work.
