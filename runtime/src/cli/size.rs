@@ -14,8 +14,8 @@ pub struct SizeError(String);
 impl FromStr for Size {
     type Err = SizeError;
 
-    /// A number, also with a fraction, with an optional unit of k, m, g, t or p (powers of 1024), upper or lower case, which `b` or `ib` may
-    /// follow; or -1.
+    /// A number, also with a fraction, with an optional unit of k, m, g, t or p (powers of 1024), upper or lower case,
+    /// which `b` or `ib` may follow; or -1.
     fn from_str(text: &str) -> Result<Self, SizeError> {
         let error = || SizeError(text.to_owned());
         if text == "-1" {

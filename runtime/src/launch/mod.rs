@@ -7,6 +7,7 @@ pub mod tree;
 
 pub use explain::{explain, explain_start};
 pub use idmap::write_maps;
+pub use spawn::MEMFD;
 
 use crate::plan::{Birth, FdRole};
 use nix::errno::Errno;
@@ -17,9 +18,6 @@ use skeg_proto::sync::{FRAME_LEN, ToNsexec, ToRuntime};
 use std::fs::File;
 use std::io::{IoSlice, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-
-/// What /proc/PID/exe of nsexec begins with.
-pub const MEMFD: &str = "/memfd:nsexec";
 
 /// Why a container's process could not be started.
 #[derive(Debug, thiserror::Error)]

@@ -61,6 +61,9 @@ pub(super) fn spawn(
     })
 }
 
+/// What /proc/PID/exe of nsexec begins with: the kernel's word for a memfd, and its name.
+pub const MEMFD: &str = "/memfd:nsexec";
+
 /// The bytes of nsexec in a memfd that nobody can write to: what the container can see of us through /proc is this
 /// (CVE-2019-5736).
 fn sealed_program() -> Result<OwnedFd, Error> {

@@ -45,11 +45,8 @@ pub fn delete(store: &Store, id: &Id, force: bool) -> Result<(), Error> {
 /// Kills the process of a container that is being created, maybe for as long as a hook likes: its create fails then, and
 /// lets go of the lock.
 fn end_create(directory: &Directory) -> Result<(), Error> {
-    let process = match unfinished(directory) {
-        Some(state) => state.init().open()?,
-        None => None,
-    };
-    if let Some(process) = process {
+    let Some(state) = unfinished(directory) else { return Ok(()) };
+    if let Some(process) = state.init().open()? {
         process.signal(Signal::KILL)?;
     }
     Ok(())

@@ -34,18 +34,18 @@ pub fn start(store: &Store, id: &Id) -> Result<(), Error> {
 
 /// Lets the process go on. Returns the FIFO where it will say why it could not, if that is to be waited for.
 fn let_go(directory: &Directory, state: &State) -> Result<Option<OwnedFd>, Error> {
-    let stopped = || allowed(Operation::Start, directory.id(), Status::Stopped);
-    let Some(fifo) = open_fifo(directory)? else { return Ok(stopped().map(|()| None)?) };
-    if nix::unistd::write(&fifo, b"0").is_err() {
-        return Ok(stopped().map(|()| None)?);
-    }
-    // What it hears of the end of must be the process's: `fifo` is closed first.
+    let Some(fifo) = open_fifo(directory)?.filter(|fifo| nix::unistd::write(fifo, b"0").is_ok()) else {
+        allowed(Operation::Start, directory.id(), Status::Stopped)?;
+        return Ok(None);
+    };
     let listening = match state.start_origins.is_empty() {
         true => None,
         false => Some(directory.open_exec_fifo(OFlag::O_RDONLY | OFlag::O_NONBLOCK)?),
     };
     // It marks the container as not started yet.
     directory.remove_exec_fifo()?;
+    // What `listening` hears of the end of must be the process's.
+    drop(fifo);
     Ok(listening)
 }
 

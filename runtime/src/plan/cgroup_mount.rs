@@ -1,12 +1,12 @@
 //! The mount of type `cgroup`: cgroup2, or a tmpfs with one mount for each v1 hierarchy.
 
-use super::mounts::Entry;
+use super::mounts::{Entry, directory_of_data};
 use super::text::c_string;
 use super::{Builder, Creation, Error, Options};
 use crate::cgroup::Layout;
 use crate::facts::Facts;
 use crate::namespaces::NamespaceType;
-use nix::libc::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
+use nix::libc::MOUNT_ATTR_RDONLY;
 use skeg_proto::step::StepBuf;
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -132,19 +132,6 @@ fn filesystem(
 }
 
 fn bind(entry: &Entry<'_>, target: &Path, source: &Path, attr_set: u64) -> Result<StepBuf, Error> {
-    Ok(StepBuf::Bind {
-        target: c_string(target, &entry.origin)?,
-        source: c_string(source, &entry.origin)?,
-        recursive: true,
-        attr_set: attr_set | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-        attr_clear: 0,
-        tree_set: 0,
-        tree_clear: 0,
-        propagation: entry.options.propagation.clone(),
-        no_symlinks: false,
-        procfs: false,
-        source_nofollow: false,
-        target_nofollow: false,
-        proc_file: false,
-    })
+    let (target, source) = (c_string(target, &entry.origin)?, c_string(source, &entry.origin)?);
+    Ok(directory_of_data(target, source, attr_set, entry.options.propagation.clone()))
 }

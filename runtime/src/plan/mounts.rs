@@ -10,6 +10,7 @@ use crate::namespaces::NamespaceType;
 use nix::libc::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
 use oci_spec::runtime::{Mount, Spec};
 use skeg_proto::step::StepBuf;
+use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
 /// One mount of the config, resolved.
@@ -53,24 +54,9 @@ impl Builder {
             }
         }
         if let Some(dir) = &options.notify_dir {
-            let source = c_string(dir, "NOTIFY_SOCKET")?;
-            let step = StepBuf::Bind {
-                target: c"/run/notify".to_owned(),
-                source,
-                recursive: true,
-                // It is in the state directory of the host. One can send to a socket on a read-only mount.
-                attr_set: MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-                attr_clear: 0,
-                tree_set: 0,
-                tree_clear: 0,
-                propagation: Vec::new(),
-                no_symlinks: false,
-                procfs: false,
-                source_nofollow: false,
-                target_nofollow: false,
-                proc_file: false,
-            };
-            self.push(step, "NOTIFY_SOCKET");
+            let (target, source) = (c"/run/notify".to_owned(), c_string(dir, "NOTIFY_SOCKET")?);
+            // It is in the state directory of the host. One can send to a socket on a read-only mount.
+            self.push(directory_of_data(target, source, MOUNT_ATTR_RDONLY, Vec::new()), "NOTIFY_SOCKET");
         }
         Ok(())
     }
@@ -216,6 +202,30 @@ fn check_length(parameters: &[String], origin: &str) -> Result<(), Error> {
         return Err(Error::invalid(format!("{origin}.options"), reason));
     }
     Ok(())
+}
+
+/// A bind of a directory of the host's, with all below it, from which nothing is to be executed.
+pub(super) fn directory_of_data(
+    target: CString,
+    source: CString,
+    attr_set: u64,
+    propagation: Vec<u32>,
+) -> StepBuf {
+    StepBuf::Bind {
+        target,
+        source,
+        recursive: true,
+        attr_set: attr_set | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+        attr_clear: 0,
+        tree_set: 0,
+        tree_clear: 0,
+        propagation,
+        no_symlinks: false,
+        procfs: false,
+        source_nofollow: false,
+        target_nofollow: false,
+        proc_file: false,
+    }
 }
 
 /// The place of a mount in config.json, for people.
